@@ -1,0 +1,37 @@
+"""AnimateDiff Native: motion models for SD1.5 and SDXL checkpoints in ComfyUI, on the host's own extension points."""
+
+import comfyui_version
+
+MINIMUM_HOST = "0.20.1"
+
+
+def _check_host(version: str) -> None:
+    """Raises ImportError on a ComfyUI whose UNet does not let a pack in where motion modules belong."""
+
+    def number(text: str) -> tuple[int, ...]:
+        return tuple(int(part) for part in text.split(".")[:3] if part.isdigit())
+
+    if number(version) < number(MINIMUM_HOST):
+        raise ImportError(
+            f"AnimateDiff Native needs ComfyUI {MINIMUM_HOST} or newer, and this is ComfyUI {version}: "
+            "update ComfyUI (ComfyUI-Manager: Update ComfyUI), then restart it."
+        )
+
+
+_check_host(comfyui_version.__version__)
+
+from comfy_api.latest import ComfyExtension  # noqa: E402
+
+from .motion.load import register_folders  # noqa: E402
+from .nodes import NODES  # noqa: E402
+
+register_folders()
+
+
+class AnimateDiffExtension(ComfyExtension):
+    async def get_node_list(self) -> list:
+        return NODES
+
+
+async def comfy_entrypoint() -> AnimateDiffExtension:
+    return AnimateDiffExtension()

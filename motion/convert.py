@@ -1,0 +1,65 @@
+"""Every published key layout of a motion model -> the canonical one (guoyww's names).
+
+Layouts: guoyww/AnimateDiff (v1, v2, v3, SDXL, AnimateLCM, Lightning, LongAnimateDiff), HotShot-XL, diffusers' `MotionAdapter`.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+
+HOTSHOT = re.compile(r"\.temporal_attentions\.(\d+)\.")
+DIFFUSERS = re.compile(r"\.motion_modules\.(\d+)\.(?!temporal_transformer\.)")
+DIFFUSERS_NAMES = (
+    (".attn1.", ".attention_blocks.0."),
+    (".attn2.", ".attention_blocks.1."),
+    (".norm1.", ".norms.0."),
+    (".norm2.", ".norms.1."),
+    (".norm3.", ".ff_norm."),
+)
+POSITION_TABLE = re.compile(r"\.(?:pos_encoder|pos_embed)\.(?:pe|positional_encoding|pos_encoding)$")
+
+
+def unwrap(loaded: Mapping[str, Any]) -> dict[str, torch.Tensor]:
+    """The tensors of a loaded file: out of their container, without `module.` (a training save) or `unet.` before the keys."""
+    while isinstance(loaded.get("state_dict"), Mapping):
+        loaded = loaded["state_dict"]
+    return {
+        key.removeprefix("module.").removeprefix("unet."): value
+        for key, value in loaded.items()
+        if isinstance(value, torch.Tensor)
+    }
+
+
+def is_hotshot(state: Mapping[str, torch.Tensor]) -> bool:
+    return any(HOTSHOT.search(key) or key.endswith(".positional_encoding") for key in state)
+
+
+def canonical(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """The motion modules of `state` under canonical keys; everything else (a whole trained UNet, say) is left out.
+
+    A diffusers file holds one position table per module: both attentions get it.
+    """
+    renamed: dict[str, torch.Tensor] = {}
+    for key, value in state.items():
+        key = HOTSHOT.sub(r".motion_modules.\1.temporal_transformer.", key)
+        if ".motion_modules." not in key:
+            continue
+        if DIFFUSERS.search(key):
+            key = DIFFUSERS.sub(r".motion_modules.\1.temporal_transformer.", key)
+            for theirs, ours in DIFFUSERS_NAMES:
+                key = key.replace(theirs, ours)
+        if POSITION_TABLE.search(key):
+            for owner in _table_owners(POSITION_TABLE.sub("", key), state):
+                renamed[f"{owner}.pos_encoder.pe"] = value
+        else:
+            renamed[key] = value
+    return renamed
+
+
+def _table_owners(prefix: str, state: Mapping[str, torch.Tensor]) -> list[str]:
+    if re.search(r"attention_blocks\.\d+$", prefix):
+        return [prefix]
+    count = 2 if any(".attn2." in key for key in state) else 1
+    return [f"{prefix}.attention_blocks.{k}" for k in range(count)]

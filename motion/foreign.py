@@ -1,0 +1,109 @@
+"""Files that are not motion models: what they are, and where they belong.
+
+Every sentence goes on after the file's name.
+"""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from .formats import NotAMotionModel
+
+MOTION_KEY = re.compile(r"\.(?:motion_modules|temporal_attentions)\.\d+\.")
+
+# In this order: the first pattern that some key matches names the file. Sources: the key lists of the official classes.
+BY_KEY: tuple[tuple[str, str], ...] = (
+    (
+        r"^controlnet_cond_embedding\.|^controlnet_down_blocks\.",
+        "is a SparseCtrl model, not a motion model. Put it into models/controlnet and use it with a SparseCtrl loader; "
+        "load a motion model (for SparseCtrl: v3_sd15_mm) here.",
+    ),
+    (
+        r"encoder_conv_in\.|\.qkv_merge\.|encoder_down_conv_blocks\.",
+        "is a CameraCtrl add-on, not a motion model. It steers a motion model (v3_sd15_mm): load that one here.",
+    ),
+    (
+        r"cc_projection\.|^omcm",
+        "is a MotionCtrl add-on, not a motion model. It steers a motion model (mm_sd_v15_v2): load that one here.",
+    ),
+    (
+        r"(?=.*(?:motion_modules|temporal_attentions))(?=.*(?:lora|hada|lokr))",
+        "is a motion LoRA, not a motion model. Put it into models/animatediff_motion_lora; load the motion model "
+        "that it was made for (most were made for mm_sd_v15_v2) here.",
+    ),
+    (
+        r"(?:lora|hada_|lokr_)",
+        "is a LoRA for the checkpoint (v3_sd15_adapter is one, too), not a motion model. Put it into models/loras and "
+        "apply it to the MODEL with the Load LoRA node.",
+    ),
+    (r"^fps_embedding\.", "is a FancyVideo model, which is not supported. Choose another motion model."),
+    (
+        r"^img_encoder\.",
+        "is AnimateLCM's image-to-video model, which needs a picture to start from and is not supported here. "
+        "Load AnimateLCM's text-to-video model (AnimateLCM_sd15_t2v) instead.",
+    ),
+)
+
+WITHOUT_MOTION: tuple[tuple[str, str], ...] = (
+    (r"^(?:model\.diffusion_model|cond_stage_model|conditioner)\.", "is a whole checkpoint. Put it into models/checkpoints"),
+    (r"^control_model\.|^input_hint_block|^controlnet_", "is a ControlNet. Put it into models/controlnet"),
+    (r"^image_proj|^ip_adapter", "is an IPAdapter. Put it into models/ipadapter"),
+    (r"^(?:first_stage_model|decoder|encoder|post_quant_conv)\.", "is a VAE. Put it into models/vae"),
+    (r"text_model\.|^transformer\.", "is a text encoder. Put it into models/text_encoders"),
+    (r"^(?:down_blocks|input_blocks|diffusion_model)\.", "is a UNet without motion modules. Put it into models/diffusion_models"),
+)
+
+BY_CONTAINER = {
+    "controlnet": BY_KEY[0][1],
+    "pose_encoder_state_dict": BY_KEY[1][1],
+    "attention_processor_state_dict": BY_KEY[1][1],
+    "omcm_state_dict": BY_KEY[2][1],
+}
+
+
+def refuse_by_container(loaded: Mapping) -> None:
+    """`loaded`: a torch file's outermost dict. Raises NotAMotionModel for the add-ons that are known by its keys."""
+    for name, reason in BY_CONTAINER.items():
+        if name in loaded:
+            raise NotAMotionModel(reason)
+
+
+def refuse_by_keys(state: Mapping) -> None:
+    """`state`: the file's tensors, prefixes stripped. Raises NotAMotionModel where its keys are those of something else."""
+    for pattern, reason in BY_KEY:
+        if any(re.search(pattern, key) for key in state):
+            raise NotAMotionModel(reason)
+    if any(MOTION_KEY.search(key) for key in state):
+        conv_in = state.get("conv_in.weight")
+        if conv_in is not None and conv_in.ndim == 4 and conv_in.shape[1] == 9:
+            raise NotAMotionModel(
+                "is a PIA model, which needs a picture to start from and is not supported here. "
+                "Load a text-to-video motion model (v3_sd15_mm) instead."
+            )
+        return
+    for pattern, reason in WITHOUT_MOTION:
+        if any(re.search(pattern, key) for key in state):
+            raise NotAMotionModel(f"{reason}; load a motion model (v3_sd15_mm, say) here.")
+    first = ", ".join(sorted(state)[:2]) or "nothing at all"
+    raise NotAMotionModel(f"holds no motion modules (it begins with {first}). Choose a motion model (v3_sd15_mm, say).")
+
+
+def refuse_by_content(path: str) -> None:
+    """Looks at the file's size and first bytes. Raises NotAMotionModel for what no loader could read."""
+    size = Path(path).stat().st_size
+    with open(path, "rb") as file:
+        head = file.read(512)
+    again = "Download it again"
+    if size == 0:
+        raise NotAMotionModel(f"is empty (0 bytes). {again}.")
+    text = head.lstrip().lower()
+    if text.startswith((b"<!doctype", b"<html", b"<?xml", b"<head")):
+        raise NotAMotionModel(f"is a web page, not a model: the download saved the page. {again}, with the site's download button.")
+    if text.startswith(b"version https://git-lfs"):
+        raise NotAMotionModel(f"is a Git LFS pointer of {size} bytes, not the model itself. Run 'git lfs pull', or download the file.")
+    if path.lower().endswith((".safetensors", ".sft")):
+        header = int.from_bytes(head[:8], "little")
+        if head[:2] in (b"PK", b"\x80\x02"):
+            raise NotAMotionModel("is a torch file with the ending .safetensors. Rename it to .ckpt.")
+        if size < 8 or header + 8 > size:
+            raise NotAMotionModel(f"is cut short: its header needs {header + 8} bytes and it has {size}. {again}.")

@@ -1,0 +1,218 @@
+"""What a motion file is, read from its keys and shapes (never from its name).
+
+Everything here is plain data about state dicts in the canonical layout (guoyww's key names, see `convert`).
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+HEADS = 8
+"""Attention heads of every published motion module, whatever its width."""
+
+NORM_MODES = ("official", "as diffusers", "as ADE")
+
+
+@dataclass(frozen=True)
+class Norms:
+    """Which GroupNorms average over all frames of one video; the others average over each frame alone."""
+
+    motion_modules: bool = False
+    resblocks: bool = False
+    """Both norms of every ResBlock, and the UNet's last norm."""
+    spatial_transformers: bool = False
+
+
+@dataclass(frozen=True)
+class Family:
+    name: str
+    base: str
+    """The checkpoint's architecture: "SD1.5" or "SDXL"."""
+    beta_schedule: str
+    """A name in `sampling.beta_schedules.BETA_SCHEDULES`."""
+    norms: Norms = Norms()
+    """As in the code that the family was trained with."""
+    max_frames: int = 32
+    """For files that store no position table."""
+
+
+V1 = Family("AnimateDiff v1", "SD1.5", "AnimateDiff SD1.5", Norms(resblocks=True), max_frames=24)
+V2 = Family("AnimateDiff v2", "SD1.5", "AnimateDiff SD1.5")
+V3 = Family("AnimateDiff v3", "SD1.5", "AnimateDiff SD1.5")
+LONG = Family("LongAnimateDiff", "SD1.5", "AnimateDiff SD1.5")
+LIGHTNING = Family("AnimateDiff-Lightning", "SD1.5", "AnimateDiff SD1.5")
+ANIMATELCM = Family("AnimateLCM", "SD1.5", "AnimateDiff SD1.5", max_frames=64)
+SDXL_BETA = Family("AnimateDiff-SDXL", "SDXL", "AnimateDiff SDXL", Norms(motion_modules=True))
+HOTSHOT = Family("HotShot-XL", "SDXL", "Stable Diffusion", Norms(resblocks=True), max_frames=24)
+
+
+@dataclass(frozen=True)
+class MotionFormat:
+    """The shape of one motion model. Levels go from the widest picture to the smallest, as `down_blocks` do."""
+
+    family: Family
+    channels: tuple[int, ...]
+    """Channels per level of `down_blocks`; `up_blocks` mirror them."""
+    down_modules: tuple[int, ...]
+    """Motion modules per level of `down_blocks`."""
+    up_modules: tuple[int, ...]
+    """Motion modules per level of `up_blocks`, the smallest picture first."""
+    mid_block: bool
+    attentions: int
+    """Temporal self-attentions per motion module (2; SparseCtrl has 1)."""
+    max_frames: int
+    """Length of the positional encoding: frames that can be sampled together."""
+
+    @property
+    def modules(self) -> int:
+        return sum(self.down_modules) + self.mid_block + sum(self.up_modules)
+
+    def norms(self, mode: str) -> Norms:
+        """The norms that average over frames in one of NORM_MODES.
+
+        "as ADE" is what ComfyUI-AnimateDiff-Evolved does: every norm, for each model without a mid block
+        that is not SD1.5 with a table of 32.
+        """
+        if mode == "official":
+            return self.family.norms
+        if mode == "as diffusers":
+            return Norms(motion_modules=True)
+        if mode == "as ADE":
+            per_frame = self.mid_block or (self.family.base == "SD1.5" and self.max_frames == 32)
+            return Norms() if per_frame else Norms(motion_modules=True, resblocks=True, spatial_transformers=True)
+        raise ValueError(f"'{mode}' is not a norm mode. Choose one of {', '.join(NORM_MODES)}.")
+
+    def summary(self) -> str:
+        """One line for the log and the node."""
+        return f"{self.family.name}, for {self.family.base}, up to {self.max_frames} frames, {self.modules} motion modules"
+
+
+class NotAMotionModel(ValueError):
+    """The file is something else. The message goes on after the file's name: "is a SparseCtrl model, ..."."""
+
+
+SITE = re.compile(r"^(down_blocks|up_blocks)\.(\d+)\.motion_modules\.(\d+)\.|^mid_block\.motion_modules\.(\d+)\.")
+TABLE = re.compile(r"attention_blocks\.\d+\.pos_encoder\.pe$")
+
+
+def detect(state: Mapping, hotshot: bool = False, file_name: str = "") -> MotionFormat:
+    """The format of a canonical state dict {key: tensor}.
+
+    `hotshot` says that the file had HotShot-XL's own key names. `file_name` only chooses between families that
+    are the same in shape. Raises NotAMotionModel where modules are missing or of the wrong shape.
+    """
+    down, up, mid = _count_modules(state)
+    channels = tuple(
+        int(state[f"down_blocks.{level}.motion_modules.0.temporal_transformer.norm.weight"].shape[0])
+        for level in range(len(down))
+        if f"down_blocks.{level}.motion_modules.0.temporal_transformer.norm.weight" in state
+    )
+    if len(channels) != len(down) or len(down) not in (3, 4) or len(up) != len(down):
+        raise NotAMotionModel(
+            f"has motion modules on {len(down)} down and {len(up)} up levels; "
+            "a motion model has 4 of each (SD1.5) or 3 of each (SDXL). It may be cut short: download it again."
+        )
+    lengths = {int(table.shape[1]) for key, table in state.items() if TABLE.search(key)}
+    length = min(lengths) if lengths else None
+    family = _family(len(down), mid, length, hotshot, file_name.lower())
+    attentions = 1 + max(int(k) for key in state for k in re.findall(r"attention_blocks\.(\d+)\.", key))
+    motion_format = MotionFormat(family, channels, down, up, mid, attentions, length or family.max_frames)
+    _check_shapes(state, motion_format)
+    return motion_format
+
+
+def _count_modules(state: Mapping) -> tuple[tuple[int, ...], tuple[int, ...], bool]:
+    sites = {match.group(0) for key in state if (match := SITE.match(key))}
+    down, up = (
+        {(int(m.group(2)), int(m.group(3))) for site in sites if (m := SITE.match(site)).group(1) == part}
+        for part in ("down_blocks", "up_blocks")
+    )
+
+    def per_level(modules: set[tuple[int, int]]) -> tuple[int, ...]:
+        levels = 1 + max((level for level, _ in modules), default=-1)
+        return tuple(sum(level == at for at, _ in modules) for level in range(levels))
+
+    return per_level(down), per_level(up), any(site.startswith("mid_block") for site in sites)
+
+
+def _family(levels: int, mid: bool, length: int | None, hotshot: bool, file_name: str) -> Family:
+    if levels == 3:
+        return HOTSHOT if hotshot else SDXL_BETA
+    if mid:
+        if length is None or "lcm" in file_name:
+            return ANIMATELCM
+        if "lightning" in file_name:
+            return LIGHTNING
+        return LONG if length > 32 or "long" in file_name else V2
+    if length is None:
+        return V1 if "v1" in file_name and "v15_v" not in file_name else V3
+    if length > 32:
+        return LONG
+    return V1 if length == 24 else V3
+
+
+def module_shapes(channels: int, attentions: int) -> dict[str, tuple[int, ...]]:
+    """Key after `.temporal_transformer.` -> shape, for one motion module without position tables.
+
+    Source: guoyww/AnimateDiff, `VanillaTemporalModule`; 22 C^2 + 21 C values with two attentions.
+    """
+    c = channels
+    block = "transformer_blocks.0."
+    shapes: dict[str, tuple[int, ...]] = {"norm.weight": (c,), "norm.bias": (c,)}
+    for name in ("proj_in", "proj_out"):
+        shapes |= {f"{name}.weight": (c, c), f"{name}.bias": (c,)}
+    for k in range(attentions):
+        attention = f"{block}attention_blocks.{k}."
+        shapes |= {f"{attention}{name}.weight": (c, c) for name in ("to_q", "to_k", "to_v", "to_out.0")}
+        shapes |= {f"{attention}to_out.0.bias": (c,)}
+        shapes |= {f"{block}norms.{k}.weight": (c,), f"{block}norms.{k}.bias": (c,)}
+    shapes |= {f"{block}ff.net.0.proj.weight": (8 * c, c), f"{block}ff.net.0.proj.bias": (8 * c,)}
+    shapes |= {f"{block}ff.net.2.weight": (c, 4 * c), f"{block}ff.net.2.bias": (c,)}
+    return shapes | {f"{block}ff_norm.weight": (c,), f"{block}ff_norm.bias": (c,)}
+
+
+def sites(motion_format: MotionFormat) -> dict[str, int]:
+    """Name of each motion module -> its channels, in the order in which the UNet runs them."""
+    f = motion_format
+    down = {
+        f"down_blocks.{level}.motion_modules.{j}": f.channels[level]
+        for level, count in enumerate(f.down_modules)
+        for j in range(count)
+    }
+    mid = {"mid_block.motion_modules.0": f.channels[-1]} if f.mid_block else {}
+    up = {
+        f"up_blocks.{level}.motion_modules.{j}": f.channels[-1 - level]
+        for level, count in enumerate(f.up_modules)
+        for j in range(count)
+    }
+    return down | mid | up
+
+
+def state_shapes(motion_format: MotionFormat) -> dict[str, tuple[int, ...]]:
+    """Key -> shape of a whole motion model in the canonical layout, without position tables."""
+    return {
+        f"{site}.temporal_transformer.{key}": shape
+        for site, channels in sites(motion_format).items()
+        for key, shape in module_shapes(channels, motion_format.attentions).items()
+    }
+
+
+def _check_shapes(state: Mapping, motion_format: MotionFormat) -> None:
+    expected = state_shapes(motion_format)
+    found = {key: tuple(value.shape) for key, value in state.items() if not TABLE.search(key)}
+    for what, keys in (
+        ("lacks", sorted(expected.keys() - found.keys())),
+        ("has unknown tensors, as", sorted(found.keys() - expected.keys())),
+    ):
+        if keys:
+            raise NotAMotionModel(
+                f"looks like {motion_format.family.name} but {what} {keys[0]} ({len(keys)} such tensors). "
+                "It may be cut short or made for another program: download it again, or choose another motion model."
+            )
+    for key, shape in expected.items():
+        if found[key] != shape:
+            raise NotAMotionModel(
+                f"looks like {motion_format.family.name} but {key} has the shape {list(found[key])} instead of "
+                f"{list(shape)}. It is damaged or made for another program: choose another motion model."
+            )
+

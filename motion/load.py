@@ -1,0 +1,107 @@
+"""Motion file -> MOTION_MODEL: a ModelPatcher of the host that holds a MotionModel."""
+
+import logging
+import pickle
+from pathlib import Path
+
+import comfy.ldm.modules.attention
+import comfy.model_management
+import comfy.model_patcher
+import comfy.ops
+import comfy.utils
+import folder_paths
+import torch
+from comfy.model_patcher import ModelPatcher
+from safetensors import SafetensorError
+
+from .convert import canonical, is_hotshot, unwrap
+from .foreign import refuse_by_container, refuse_by_content, refuse_by_keys
+from .formats import TABLE, NotAMotionModel, detect
+from .model import MotionModel
+
+MOTION_MODELS = "animatediff_models"
+MOTION_LORAS = "animatediff_motion_lora"
+
+UNREADABLE = (ValueError, RuntimeError, EOFError, OSError, KeyError, SafetensorError)
+"""What torch, safetensors and the host raise on a damaged file."""
+
+log = logging.getLogger("animatediff")
+
+
+def register_folders() -> None:
+    """models/animatediff_models and models/animatediff_motion_lora, beside what extra_model_paths.yaml and other packs added.
+
+    A folder key that nobody knew lists every file: so it gets the host's own model file endings.
+    """
+    for name in (MOTION_MODELS, MOTION_LORAS):
+        folder_paths.add_model_folder_path(name, str(Path(folder_paths.models_dir, name)))
+        paths, endings = folder_paths.folder_names_and_paths[name]
+        folder_paths.folder_names_and_paths[name] = (paths, set(endings) | folder_paths.supported_pt_extensions)
+
+
+def load_motion_model(path: str, disable_dynamic: bool = False) -> ModelPatcher:
+    """The motion model of a file (.safetensors, .ckpt, .pt, .pth, .bin).
+
+    `disable_dynamic`: as the host's own loaders have it, for clones that its dynamic VRAM cannot hold.
+    Raises NotAMotionModel with a sentence that says what the file is and where it belongs.
+    """
+    name = Path(path).name
+    try:
+        state = read_tensors(path)
+        refuse_by_keys(state)
+        weights = canonical(state)
+        motion_format = detect(weights, is_hotshot(state), name)
+    except NotAMotionModel as reason:
+        raise NotAMotionModel(f"'{name}' {reason}") from None
+
+    dynamic = not disable_dynamic
+    patcher_class = comfy.model_patcher.CoreModelPatcher if dynamic else comfy.model_patcher.ModelPatcher
+    device = comfy.model_management.get_torch_device()
+    model = MotionModel(
+        motion_format,
+        attention=comfy.ldm.modules.attention.optimized_attention_for_device(device, small_input=True),
+        operations=comfy.ops.manual_cast,
+        dtype=_weight_dtype(comfy.utils.weight_dtype(weights)),
+        device=comfy.model_management.unet_offload_device(),
+    )
+    comfy.model_management.archive_model_dtypes(model)
+    patcher = patcher_class(
+        model, load_device=device, offload_device=comfy.model_management.unet_offload_device()
+    )
+    model.keep_learnt_tables(weights)
+    tensors = {key: value for key, value in weights.items() if not TABLE.search(key)}
+    model.load_state_dict(tensors, assign=patcher.is_dynamic())
+    model.requires_grad_(False).eval()
+    patcher.cached_patcher_init = (load_motion_model, (path,))
+    log.info("%s: %s.", name, motion_format.summary())
+    return patcher
+
+
+def read_tensors(path: str) -> dict[str, torch.Tensor]:
+    """The tensors of a file, out of their container. Raises NotAMotionModel (the message without the file's name)."""
+    refuse_by_content(path)
+    try:
+        loaded = comfy.utils.load_torch_file(path, safe_load=True)
+    except pickle.UnpicklingError:
+        raise NotAMotionModel(
+            "holds more than tensors, and such a pickle can run any program when it is opened, so it was not. "
+            "Get a .safetensors file of it, or a newer upload."
+        ) from None
+    except UNREADABLE as error:
+        raise NotAMotionModel(
+            f"cannot be read ({_first_line(error)}): it is cut short or damaged. Download it again."
+        ) from error
+    if not isinstance(loaded, dict):
+        raise NotAMotionModel("holds no tensors under names. Choose a motion model (v3_sd15_mm, say).")
+    refuse_by_container(loaded)
+    return unwrap(loaded)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().split("\n")[0].rstrip(".") or type(error).__name__
+
+
+def _weight_dtype(in_file: torch.dtype) -> torch.dtype:
+    """What the host would hold a UNet in on this machine; never one byte, which norms and biases do not survive."""
+    dtype = comfy.model_management.unet_dtype(weight_dtype=in_file)
+    return dtype if dtype.itemsize > 1 else torch.float16

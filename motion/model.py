@@ -1,0 +1,43 @@
+"""A motion model: one temporal transformer per site of the UNet, under the canonical key names."""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from .formats import TABLE, MotionFormat, sites
+from .temporal import Attention, TemporalTransformer, scaled_dot_product, sinusoid
+
+LEARNT = 1e-3
+"""A table further than this from the sinusoid (half precision rounds it by less) was trained, and is kept."""
+
+
+class MotionModel(nn.Module):
+    """`down_blocks.i.motion_modules.j.temporal_transformer`, `mid_block...` and `up_blocks...` of one MotionFormat."""
+
+    def __init__(
+        self, motion_format: MotionFormat, attention: Attention = scaled_dot_product, operations=nn, **place
+    ):
+        """`place`: dtype and device of the weights."""
+        super().__init__()
+        self.format = motion_format
+        for site, channels in sites(motion_format).items():
+            transformer = TemporalTransformer(channels, motion_format.attentions, attention, operations, **place)
+            parent: nn.Module = self
+            for name in site.split("."):
+                if name not in parent._modules:
+                    parent.add_module(name, nn.Module())
+                parent = parent._modules[name]
+            parent.add_module("temporal_transformer", transformer)
+
+    def sites(self) -> dict[str, TemporalTransformer]:
+        """Name of the site, as `down_blocks.0.motion_modules.1` -> its module, in the UNet's order."""
+        return {site: self.get_submodule(f"{site}.temporal_transformer") for site in sites(self.format)}
+
+    def keep_learnt_tables(self, state: Mapping[str, Tensor]) -> None:
+        """Take over the position tables of `state` that differ from the sinusoid; the others are made when needed."""
+        for key, table in state.items():
+            if TABLE.search(key):
+                table = table[0].to(torch.float32)
+                if (table - sinusoid(*table.shape)).abs().max() > LEARNT:
+                    self.get_submodule(key.removesuffix(".pos_encoder.pe")).position_table = table.clone()

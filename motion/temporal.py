@@ -1,0 +1,144 @@
+"""The temporal transformer: self-attention along time at every pixel, one per site of the UNet.
+
+Source: AnimateDiff, arXiv:2307.04725, section 4.2 and figure 4; guoyww/AnimateDiff `VanillaTemporalModule`.
+Shapes are written as einops does; f is the frames of one video, b the videos of one call.
+"""
+
+import math
+from collections.abc import Callable
+from functools import lru_cache
+
+import torch
+import torch.nn.functional as F
+from einops import rearrange
+from torch import Tensor, nn
+
+from .formats import HEADS
+
+Attention = Callable[[Tensor, Tensor, Tensor, int], Tensor]
+"""(q, k, v, heads) -> out, all of the shape (n, f, c)."""
+
+
+def scaled_dot_product(q: Tensor, k: Tensor, v: Tensor, heads: int) -> Tensor:
+    """softmax(q k^T / sqrt(d)) v per head, d = c / heads."""
+    q, k, v = (rearrange(t, "n f (heads d) -> n heads f d", heads=heads) for t in (q, k, v))
+    return rearrange(F.scaled_dot_product_attention(q, k, v), "n heads f d -> n f (heads d)")
+
+
+def sinusoid(length: int, channels: int) -> Tensor:
+    """The position table (length, channels) in float32: sin and cos interleaved, wavelengths 2 pi to 10000 x 2 pi.
+
+    Source: "Attention Is All You Need", section 3.5; bit-equal to guoyww, diffusers, HotShot-XL and AnimateLCM.
+    """
+    position = torch.arange(length).unsqueeze(1)
+    rate = torch.exp(torch.arange(0, channels, 2) * (-math.log(10000.0) / channels))
+    table = torch.zeros(length, channels)
+    table[:, 0::2] = torch.sin(position * rate)
+    table[:, 1::2] = torch.cos(position * rate)
+    return table
+
+
+@lru_cache(maxsize=64)
+def _sinusoid_on(length: int, channels: int, device: torch.device, dtype: torch.dtype) -> Tensor:
+    with torch.inference_mode(False):  # a cached inference tensor could not be trained through later
+        return sinusoid(length, channels).to(device, dtype)
+
+
+class TemporalAttention(nn.Module):
+    """Self-attention over the frames. The position is added to the normalised tokens, so it reaches q, k and v."""
+
+    def __init__(self, channels: int, attention: Attention, operations, **place):
+        super().__init__()
+        self.attention = attention
+        self.to_q = operations.Linear(channels, channels, bias=False, **place)
+        self.to_k = operations.Linear(channels, channels, bias=False, **place)
+        self.to_v = operations.Linear(channels, channels, bias=False, **place)
+        self.to_out = nn.ModuleList([operations.Linear(channels, channels, **place)])
+        self.position_table: Tensor | None = None
+        """(length, channels) of a model whose table was trained; None where it is the sinusoid."""
+
+    def positions(self, frames: int, like: Tensor) -> Tensor:
+        if self.position_table is not None:
+            return self.position_table[:frames].to(like)
+        return _sinusoid_on(frames, like.shape[-1], like.device, like.dtype)
+
+    def forward(self, x: Tensor, motion_scale: float = 1.0) -> Tensor:
+        """x: n f c. `motion_scale` multiplies the keys, so the logits: 1 is as trained."""
+        x = x + self.positions(x.shape[1], x)
+        k = self.to_k(x)
+        if motion_scale != 1.0:
+            k = k * motion_scale
+        return self.to_out[0](self.attention(self.to_q(x), k, self.to_v(x), HEADS))
+
+
+class GEGLU(nn.Module):
+    """value x gelu(gate), exact (erf). Source: arXiv:2002.05202."""
+
+    def __init__(self, channels: int, inner: int, operations, **place):
+        super().__init__()
+        self.proj = operations.Linear(channels, inner * 2, **place)
+
+    def forward(self, x: Tensor) -> Tensor:
+        value, gate = self.proj(x).chunk(2, dim=-1)
+        return value * F.gelu(gate)
+
+
+class FeedForward(nn.Module):
+    def __init__(self, channels: int, operations, **place):
+        super().__init__()
+        inner = channels * 4
+        # net.1 is the published files' dropout: no weights, but it keeps the numbering of the keys.
+        self.net = nn.Sequential(
+            GEGLU(channels, inner, operations, **place), nn.Identity(), operations.Linear(inner, channels, **place)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.net(x)
+
+
+class TemporalBlock(nn.Module):
+    def __init__(self, channels: int, attentions: int, attention: Attention, operations, **place):
+        super().__init__()
+        self.attention_blocks = nn.ModuleList(
+            TemporalAttention(channels, attention, operations, **place) for _ in range(attentions)
+        )
+        self.norms = nn.ModuleList(operations.LayerNorm(channels, **place) for _ in range(attentions))
+        self.ff = FeedForward(channels, operations, **place)
+        self.ff_norm = operations.LayerNorm(channels, **place)
+
+    def forward(self, x: Tensor, motion_scale: float = 1.0) -> Tensor:
+        """x: n f c."""
+        for attention, norm in zip(self.attention_blocks, self.norms, strict=True):
+            x = x + attention(norm(x), motion_scale)
+        return x + self.ff(self.ff_norm(x))
+
+
+class TemporalTransformer(nn.Module):
+    """One motion module. With `proj_out` at zero, as training starts, it is the identity.
+
+    `operations` has Linear, LayerNorm and GroupNorm (`torch.nn`, or the host's casting ones).
+    """
+
+    def __init__(self, channels: int, attentions: int, attention: Attention = scaled_dot_product, operations=nn, **place):
+        super().__init__()
+        self.norm = operations.GroupNorm(num_groups=32, num_channels=channels, eps=1e-6, affine=True, **place)
+        self.proj_in = operations.Linear(channels, channels, **place)
+        self.transformer_blocks = nn.ModuleList([TemporalBlock(channels, attentions, attention, operations, **place)])
+        self.proj_out = operations.Linear(channels, channels, **place)
+
+    def forward(self, x: Tensor, frames: int, motion_scale: float = 1.0, norm_across_frames: bool = False) -> Tensor:
+        """x: (b f) c h w -> the same shape; the frames of one video are contiguous.
+
+        `norm_across_frames`: the GroupNorm averages over f, h, w of a video (diffusers; the SDXL branch) instead
+        of over h, w of a frame (guoyww's SD1.5 code).
+        """
+        height = x.shape[-2]
+        if norm_across_frames:
+            y = self.norm(rearrange(x, "(b f) c h w -> b c (f h) w", f=frames))
+            y = rearrange(y, "b c (f h) w -> (b h w) f c", f=frames)
+        else:
+            y = rearrange(self.norm(x), "(b f) c h w -> (b h w) f c", f=frames)
+        y = self.proj_in(y)
+        for block in self.transformer_blocks:
+            y = block(y, motion_scale)
+        return x + rearrange(self.proj_out(y), "(b h w) f c -> (b f) c h w", h=height, w=x.shape[-1])

@@ -1,0 +1,6 @@
+"""The forms that users fill in: every node of the pack."""
+
+from . import apply, load
+from .compat import NODES as COMPAT_NODES
+
+NODES = [*load.NODES, *apply.NODES, *COMPAT_NODES]

@@ -1,0 +1,40 @@
+"""Motion file -> MOTION_MODEL."""
+
+import folder_paths
+from comfy_api.latest import io
+
+from ..motion.load import MOTION_MODELS, load_motion_model
+from .text import show
+from .types import MotionModel
+
+
+class LoadMotionModel(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="ADN_LoadMotionModel",
+            display_name="Load Motion Model",
+            category="animatediff",
+            description="Loads a motion model: the file that makes a checkpoint's pictures move. "
+            "Its kind is read from its contents and shown on the node.",
+            search_aliases=["animatediff", "motion module", "mm_sd_v15", "animatelcm", "hotshot"],
+            inputs=[
+                io.Combo.Input(
+                    "model_name",
+                    options=folder_paths.get_filename_list(MOTION_MODELS),
+                    tooltip="A file in models/animatediff_models. Choose one that was made for your checkpoint's kind "
+                    "(SD1.5 or SDXL).",
+                )
+            ],
+            outputs=[MotionModel.Output(display_name="motion_model")],
+            hidden=[io.Hidden.unique_id],
+        )
+
+    @classmethod
+    def execute(cls, model_name: str) -> io.NodeOutput:
+        motion_model = load_motion_model(folder_paths.get_full_path_or_raise(MOTION_MODELS, model_name))
+        show(cls, motion_model.model.format.summary())
+        return io.NodeOutput(motion_model)
+
+
+NODES = [LoadMotionModel]

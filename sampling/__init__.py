@@ -1,0 +1,1 @@
+"""What happens around the UNet while it samples: noise schedules, runs."""

@@ -1,0 +1,23 @@
+"""Puts the real ComfyUI on `sys.path` and imports the pack, once, under one name."""
+
+import host
+import pytest
+
+COMFYUI = host.find_host()
+if COMFYUI is None:
+    pytest.exit("There is no ComfyUI to test on: run 'python dev.py test', or set COMFYUI_DIR to a ComfyUI.", returncode=2)
+host.enter(COMFYUI)
+
+
+@pytest.fixture(scope="session")
+def comfyui():
+    return COMFYUI
+
+
+def pytest_collection_modifyitems(items):
+    import torch
+
+    if not torch.cuda.is_available():
+        for item in items:
+            if "gpu" in item.keywords:
+                item.add_marker(pytest.mark.skip(reason="no NVIDIA GPU on this machine"))

@@ -1,0 +1,146 @@
+"""Our numbers against tensors that the official implementations made (tests/data/README.md)."""
+
+
+import comfy.model_management
+import comfy.ops
+import comfy.utils
+import pytest
+import torch
+from animatediff_native.motion.attach import MotionSettings, attach
+from animatediff_native.motion.convert import canonical
+from animatediff_native.motion.formats import TABLE, detect
+from animatediff_native.motion.model import MotionModel
+from animatediff_native.motion.temporal import TemporalTransformer
+from einops import rearrange
+from oracles import data, relative_error
+from unets import SD15
+from weights import diffusers_name
+
+ONE_MODULE = "down_blocks.0.motion_modules.0.temporal_transformer."
+
+
+@pytest.fixture(scope="module")
+def module():
+    weights = {
+        key.removeprefix(ONE_MODULE): value
+        for key, value in canonical(data("mm_c64.weights.guoyww")).items()
+        if not TABLE.search(key)
+    }
+    transformer = TemporalTransformer(64, attentions=2)
+    transformer.load_state_dict(weights)
+    return transformer.requires_grad_(False)
+
+
+@pytest.mark.parametrize("clip", ["x", "x_f1", "x_f32"])
+@pytest.mark.parametrize(("maker", "across_frames"), [("guoyww_main", False), ("guoyww_sdxl", True), ("diffusers", True)])
+def test_motion_module(module, clip, maker, across_frames):
+    tensors = data("mm_c64.io")
+    x = tensors[clip]
+    frames = x.shape[2]
+    y = module(rearrange(x, "b c f h w -> (b f) c h w"), frames, norm_across_frames=across_frames)
+    expected = rearrange(tensors[f"{clip}.out.{maker}"], "b c f h w -> (b f) c h w")
+    assert relative_error(y, expected) < 1e-5
+
+
+def test_diffusers_names_are_the_same_weights():
+    ours = canonical(data("mm_c64.weights.guoyww"))
+    theirs = canonical(data("mm_c64.weights.diffusers"))
+    assert {key for key in ours if not TABLE.search(key)} == {key for key in theirs if not TABLE.search(key)}
+    for key, value in theirs.items():
+        if not TABLE.search(key):
+            assert torch.equal(value, ours[key]), key
+
+
+@pytest.fixture(scope="module")
+def unet():
+    """The oracles' whole UNet (widths 32, context 24) as the host's own class."""
+    weights = {key: value.float() for key, value in data("tiny_unet.weights.fp16").items()}
+    config = SD15 | {"channel_mult": [1, 1, 1, 1], "context_dim": 24}
+    model_config = comfy.supported_models.SD15(dict(config))
+    model_config.set_inference_dtype(torch.float32, None)
+    model = model_config.get_model({}, "")
+    names = comfy.utils.unet_to_diffusers(config)
+    model.diffusion_model.load_state_dict({names[key]: value for key, value in weights.items() if key in names})
+    device = comfy.model_management.get_torch_device()
+    patcher = comfy.model_patcher.CoreModelPatcher(model, load_device=device, offload_device=torch.device("cpu"))
+    return patcher, weights
+
+
+def motion_of(weights, version):
+    """A MOTION_MODEL of the oracle's weights: v2 has the mid block; the table's length tells v1 from v3."""
+    length = {"v1": 24, "v2": 32, "v3": 32}[version]
+    weights = canonical({key: value for key, value in weights.items() if version == "v2" or not key.startswith("mid_block")})
+    shapes = weights | {
+        key.replace("to_q.weight", "pos_encoder.pe"): torch.empty(1, length, 32) for key in weights if "to_q" in key
+    }
+    model = MotionModel(detect(shapes), operations=comfy.ops.manual_cast, dtype=torch.float32)
+    model.load_state_dict({key: value for key, value in weights.items() if not TABLE.search(key)})
+    return comfy.model_patcher.CoreModelPatcher(model, comfy.model_management.get_torch_device(), torch.device("cpu"))
+
+
+def predicted_noise(model, tensors):
+    """What the UNet predicts, through the host's own apply_model, at the oracle's latents and timestep."""
+    model.patch_model()
+    for motion in model.get_additional_models():
+        motion.patch_model()
+    model.pre_run()
+    base = model.model
+    sigma = base.model_sampling.sigmas[tensors["t"]].reshape(1)
+    x = rearrange(tensors["x"], "b c f h w -> (b f) c h w")
+    text = tensors["ctx"].repeat_interleave(tensors["x"].shape[2], dim=0)
+    scaled = x * (sigma**2 + 1).sqrt()
+    options = model.model_options["transformer_options"] | {"cond_or_uncond": [0, 1], "sigmas": sigma}
+    options["wrappers"] = model.wrappers
+    with torch.inference_mode():
+        denoised = base.apply_model(scaled, sigma.expand(len(x)), c_crossattn=text, transformer_options=options)
+    model.unpatch_model()
+    return rearrange((scaled - denoised) / sigma, "(b f) c h w -> b c f h w", b=2)
+
+
+@pytest.mark.parametrize("version", ["v1", "v2", "v3"])
+@pytest.mark.parametrize(("norms", "name"), [("official", "y.{}"), ("as diffusers", "y.{}.diffusers")])
+def test_unet_with_motion(unet, version, norms, name):
+    patcher, weights = unet
+    tensors = data("tiny_unet.io")
+    model = attach(patcher, motion_of(weights, version), MotionSettings(norms=norms))
+    assert relative_error(predicted_noise(model, tensors), tensors[name.format(version)]) < 1e-4
+
+
+def test_unet_without_motion(unet):
+    tensors = data("tiny_unet.io")
+    assert relative_error(predicted_noise(unet[0].clone(), tensors), tensors["y.no_motion_inflated"]) < 1e-4
+
+
+def test_the_modes_differ(unet):
+    """The oracles can tell the norm modes apart; else the tests above could not fail."""
+    tensors = data("tiny_unet.io")
+    for version in ("v1", "v2", "v3"):
+        assert relative_error(tensors[f"y.{version}"], tensors[f"y.{version}.diffusers"]) > 1e-2
+
+
+def test_against_the_diffusers_package():
+    """The same random weights in diffusers' own motion adapter, all modules, at 8 frames."""
+    from diffusers import MotionAdapter
+
+    adapter = MotionAdapter(block_out_channels=(32, 64, 64, 64), use_motion_mid_block=True, motion_max_seq_length=32)
+    adapter.requires_grad_(False)
+    weights = canonical(adapter.state_dict())
+    model = MotionModel(detect(weights))
+    model.load_state_dict({key: value for key, value in weights.items() if not TABLE.search(key)})
+    model.requires_grad_(False)
+    generator = torch.Generator().manual_seed(0)
+    for site, ours in model.sites().items():
+        for parameter in (*ours.proj_out.parameters(), *ours.norm.parameters()):
+            parameter.copy_(torch.randn(parameter.shape, generator=generator) * 0.3)
+    for name, value in model.state_dict().items():
+        adapter.get_parameter(diffusers_name(name)).copy_(value)
+    for site, ours in model.sites().items():
+        theirs = adapter.get_submodule(site)
+        channels = ours.norm.num_channels
+        x = torch.randn(2 * 8, channels, 4, 6, generator=generator) * torch.linspace(0.3, 2, 16).view(-1, 1, 1, 1)
+        expected = theirs(x, num_frames=8)
+        expected = getattr(expected, "sample", expected)
+        assert relative_error(ours(x, 8, norm_across_frames=True), expected) < 1e-5, site
+        assert relative_error(ours(x, 8), expected) > 1e-3, site
+
+

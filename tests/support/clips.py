@@ -1,0 +1,69 @@
+"""Sampling a clip with the small UNets, in this process. Import after the host is on `sys.path`."""
+
+import comfy.model_management
+import comfy.ops
+import comfy.sample
+import comfy.samplers
+import torch
+from animatediff_native.motion.attach import MotionSettings, attach
+from animatediff_native.motion.convert import canonical, is_hotshot
+from animatediff_native.motion.formats import TABLE, detect
+from animatediff_native.motion.model import MotionModel
+from animatediff_native.sampling.run import watch
+from unets import SD15_CHANNELS, SDXL_CHANNELS
+from weights import motion_state
+
+FRAMES = 8
+CHANNELS = {"sdxl": SDXL_CHANNELS, "hotshot": SDXL_CHANNELS}
+
+
+def motion_model(family: str = "v3", seed: int = 1, channels=None, dtype=torch.float32, still: bool = False):
+    """A MOTION_MODEL of seeded random weights. `still`: output projections of zero, as at the start of training."""
+    state = motion_state(family, channels or CHANNELS.get(family, SD15_CHANNELS), seed)
+    weights = canonical(state)
+    if still:
+        weights = {key: torch.zeros_like(value) if ".proj_out." in key else value for key, value in weights.items()}
+    device = comfy.model_management.get_torch_device()
+    model = MotionModel(detect(weights, is_hotshot(state)), operations=comfy.ops.manual_cast, dtype=dtype)
+    model.load_state_dict({key: value for key, value in weights.items() if not TABLE.search(key)})
+    model.requires_grad_(False)
+    return comfy.model_patcher.CoreModelPatcher(model, load_device=device, offload_device=torch.device("cpu"))
+
+
+def animated(model, motion, **settings):
+    """What Apply Motion Model does, with the checkpoint's own noise schedule."""
+    return watch(attach(model, motion, MotionSettings(**settings)))
+
+
+def conditioning(seed: int = 5, width: int = 768, tokens: int = 77, **entries):
+    generator = torch.Generator().manual_seed(seed)
+    if width == 2048:
+        entries = {"pooled_output": torch.randn(1, 1280, generator=generator)} | entries
+    return [[torch.randn(1, tokens, width, generator=generator), entries]]
+
+
+def latents(frames: int = FRAMES, height: int = 16, width: int = 16, seed: int | None = None):
+    shape = (frames, 4, height, width)
+    if seed is None:
+        return torch.zeros(shape)
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+
+
+def sample(model, frames: int = FRAMES, steps: int = 2, cfg: float = 4.0, positive=None, negative=None, **words):
+    """The latents that the host's own KSampler function gives."""
+    width = 2048 if model.model.model_config.unet_config["context_dim"] == 2048 else 768
+    image = words.pop("latent_image", None)
+    image = latents(frames) if image is None else image
+    with torch.inference_mode():
+        return comfy.sample.sample(
+            model,
+            comfy.sample.prepare_noise(image, words.pop("seed", 11)),
+            steps,
+            cfg,
+            words.pop("sampler_name", "euler"),
+            words.pop("scheduler", "normal"),
+            conditioning(5, width) if positive is None else positive,
+            conditioning(6, width) if negative is None else negative,
+            image,
+            **words,
+        )

@@ -1,0 +1,47 @@
+"""The real ComfyUI, in this process: on `sys.path` first, on the CPU where there is no GPU, with a temporary base directory."""
+
+import importlib.util
+import os
+import sys
+import tempfile
+from pathlib import Path
+from types import ModuleType
+
+ROOT = Path(__file__).resolve().parents[2]
+PACK = "animatediff_native"
+
+
+def find_host() -> Path | None:
+    """The ComfyUI that dev.py names, or the one that this pack lies in, or the newest that dev.py fetched."""
+    if named := os.environ.get("COMFYUI_DIR"):
+        return Path(named)
+    if ROOT.parent.name == "custom_nodes" and (ROOT.parent.parent / "main.py").is_file():
+        return ROOT.parent.parent
+    fetched = sorted(ROOT.glob(".dev/comfyui-*/main.py"))
+    return fetched[-1].parent if fetched else None
+
+
+def enter(host: Path) -> ModuleType:
+    """Makes the host importable and imports the pack once, as `animatediff_native`."""
+    # `nodes/` of the pack would hide the host's nodes.py.
+    sys.path[:] = [str(host)] + [entry for entry in sys.path if Path(entry or ".").resolve() != ROOT]
+    import comfy.cli_args
+    import torch
+
+    comfy.cli_args.args.cpu = not torch.cuda.is_available()
+    comfy.cli_args.args.base_directory = tempfile.mkdtemp(prefix="animatediff-tests-")
+    comfy.cli_args.args.disable_api_nodes = True
+    import utils.extra_config  # noqa: F401  (before nodes.py puts comfy/, which has a utils.py, first on the path)
+
+    import nodes  # noqa: F401  isort: skip
+    import server  # noqa: F401
+
+    return import_pack()
+
+
+def import_pack() -> ModuleType:
+    spec = importlib.util.spec_from_file_location(PACK, ROOT / "__init__.py", submodule_search_locations=[str(ROOT)])
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[PACK] = module
+    spec.loader.exec_module(module)
+    return module

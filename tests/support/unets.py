@@ -1,0 +1,64 @@
+"""Small UNets in the host's own classes. Import after the host is on `sys.path`."""
+
+import comfy.model_management
+import comfy.model_patcher
+import comfy.sd
+import comfy.supported_models
+import comfy.taesd.taesd
+import torch
+from comfy.ldm.modules.diffusionmodules.openaimodel import UNetModel
+from weights import clip_l_shapes, filled
+
+SD15 = {
+    "image_size": 32, "in_channels": 4, "out_channels": 4, "model_channels": 32, "num_res_blocks": [2] * 4,
+    "channel_mult": [1, 2, 4, 4], "transformer_depth": [1, 1, 1, 1, 1, 1, 0, 0],
+    "transformer_depth_output": [1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0], "transformer_depth_middle": 1,
+    "num_heads": 8, "num_head_channels": -1, "context_dim": 768, "use_spatial_transformer": True,
+    "use_linear_in_transformer": False, "adm_in_channels": None, "use_temporal_attention": False, "legacy": False,
+}  # fmt: skip
+SDXL = SD15 | {
+    "num_res_blocks": [2] * 3, "channel_mult": [1, 2, 4], "transformer_depth": [0, 0, 1, 1, 2, 2],
+    "transformer_depth_output": [0, 0, 0, 1, 1, 1, 2, 2, 2], "num_heads": -1, "num_head_channels": 16,
+    "context_dim": 2048, "use_linear_in_transformer": True, "num_classes": "sequential", "adm_in_channels": 2816,
+}  # fmt: skip
+
+SD15_CHANNELS = (32, 64, 128, 128)
+SDXL_CHANNELS = (32, 64, 128)
+
+
+def unet_shapes(config: dict) -> dict[str, tuple[int, ...]]:
+    with torch.device("meta"):
+        unet = UNetModel(**config, dtype=torch.float32, device="meta", operations=comfy.ops.disable_weight_init)
+    return {key: tuple(value.shape) for key, value in unet.state_dict().items()}
+
+
+def unet_model(arch: str = "sd15", dtype: torch.dtype = torch.float32, seed: int = 0, **changes) -> comfy.model_patcher.ModelPatcher:
+    """A MODEL: SD1.5's or SDXL's layout on 32 base channels, seeded random weights.
+
+    `changes` go into the UNet's configuration.
+    """
+    host_class = {"sd15": comfy.supported_models.SD15, "sdxl": comfy.supported_models.SDXL}[arch]
+    config = {"sd15": SD15, "sdxl": SDXL}[arch] | changes
+    device = comfy.model_management.get_torch_device()
+    model_config = host_class(dict(config))
+    cast = comfy.model_management.unet_manual_cast(dtype, device, model_config.supported_inference_dtypes)
+    model_config.set_inference_dtype(dtype, cast)
+    model = model_config.get_model({}, "")
+    model.diffusion_model.load_state_dict(filled(unet_shapes(config), seed))
+    return comfy.model_patcher.CoreModelPatcher(
+        model, load_device=device, offload_device=comfy.model_management.unet_offload_device()
+    )
+
+
+def checkpoint_state() -> dict[str, torch.Tensor]:
+    """A whole SD1.5 checkpoint (fp16, 480 MB) that the host's detection takes as it is: every block of the UNet on 320
+    channels, CLIP-L, and TAESD for a VAE."""
+    config = SD15 | {"model_channels": 320, "channel_mult": [1, 1, 1, 1]}
+    shapes = {f"model.diffusion_model.{key}": shape for key, shape in unet_shapes(config).items()} | clip_l_shapes()
+    vae = comfy.taesd.taesd.TAESD()
+    shapes |= {f"first_stage_model.{key}": tuple(value.shape) for key, value in vae.state_dict().items() if value.ndim}
+    state = {key: value.half() for key, value in filled(shapes).items()}
+    for key, value in vae.state_dict().items():
+        if not value.ndim:
+            state[f"first_stage_model.{key}"] = value.clone()
+    return state
