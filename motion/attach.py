@@ -119,7 +119,9 @@ def unet_places(unet: UNetModel) -> dict[str, list[Place]]:
     return places
 
 
-def apply_model_with_motion(executor, x, t, c_concat=None, c_crossattn=None, control=None, transformer_options=None, **kwargs):
+def apply_model_with_motion(
+    executor, x, t, c_concat=None, c_crossattn=None, control=None, transformer_options=None, **kwargs
+):
     """APPLY_MODEL wrapper. x: (videos frames) c h w, t: one timestep per picture."""
     options = transformer_options or {}
     base = executor.class_obj
@@ -141,7 +143,9 @@ def apply_model_with_motion(executor, x, t, c_concat=None, c_crossattn=None, con
             run.calls += 1
         return executor(x, t, c_concat, c_crossattn, control, options, **kwargs)
 
-    active = [(motion, settings) for motion, settings in with_settings(motion_models) if is_active(settings, base, options)]
+    active = [
+        (motion, settings) for motion, settings in with_settings(motion_models) if is_active(settings, base, options)
+    ]
     unet = getattr(base.diffusion_model, "_orig_mod", base.diffusion_model)  # a compiled UNet holds the plain one
     call = MotionCall(unet, active, frames)
     with norms_across_frames(unet, call.norms, frames):
@@ -169,8 +173,8 @@ def frames_of_call(batch: int, options: dict, run: MotionRun | None) -> int:
         frames, rest = run.full_length, batch % run.full_length
     if rest:
         raise RuntimeError(
-            f"The UNet was called with {batch} pictures, which is not a whole number of clips of {frames} frames: another "
-            "node splits the clip. Remove that node, or use it on single pictures."
+            f"The UNet was called with {batch} pictures, which is not a whole number of clips of {frames} frames: "
+            "another node splits the clip. Remove that node, or use it on single pictures."
         )
     return frames
 
@@ -252,8 +256,10 @@ class MotionCall:
     def _note(self) -> None:
         self.unet_ran = True
 
-    def run_layer(self, layer, x, emb, context, transformer_options, output_shape, time_context, num_video_frames, image_only):
-        """A `forward_timestep_embed_patch`: the layer as the host and the other packs run it, then its motion modules."""
+    def run_layer(
+        self, layer, x, emb, context, transformer_options, output_shape, time_context, num_video_frames, image_only
+    ):
+        """A `forward_timestep_embed_patch`: the layer as the host and other packs run it, then its motion modules."""
         patches = transformer_options["patches"]
         patches[LAYER_PATCH] = self.others
         try:
@@ -283,8 +289,6 @@ class MotionCall:
             missing.remove(site)
         if missing:
             raise RuntimeError(
-                f"{len(missing)} of {len(self.expected)} motion modules did not run ({', '.join(missing[:3])}...): another "
-                "node replaces parts of the UNet. Remove that node from this MODEL, or put Apply Motion Model behind it."
+                f"{len(missing)} of {len(self.expected)} motion modules did not run ({', '.join(missing[:3])}...): "
+                "another node replaces parts of the UNet. Remove that node, or put Apply Motion Model behind it."
             )
-
-

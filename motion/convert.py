@@ -1,6 +1,7 @@
 """Every published key layout of a motion model -> the canonical one (guoyww's names).
 
-Layouts: guoyww/AnimateDiff (v1, v2, v3, SDXL, AnimateLCM, Lightning, LongAnimateDiff), HotShot-XL, diffusers' `MotionAdapter`.
+Layouts: guoyww/AnimateDiff (v1, v2, v3, SDXL, AnimateLCM, Lightning, LongAnimateDiff), HotShot-XL, and diffusers'
+`MotionAdapter`.
 """
 
 import re
@@ -22,7 +23,7 @@ POSITION_TABLE = re.compile(r"\.(?:pos_encoder|pos_embed)\.(?:pe|positional_enco
 
 
 def unwrap(loaded: Mapping[str, Any]) -> dict[str, torch.Tensor]:
-    """The tensors of a loaded file: out of their container, without `module.` (a training save) or `unet.` before the keys."""
+    """The tensors of a loaded file, out of their container; `module.` (a training save) and `unet.` are cut off."""
     while isinstance(loaded.get("state_dict"), Mapping):
         loaded = loaded["state_dict"]
     return {

@@ -45,12 +45,18 @@ BY_KEY: tuple[tuple[str, str], ...] = (
 )
 
 WITHOUT_MOTION: tuple[tuple[str, str], ...] = (
-    (r"^(?:model\.diffusion_model|cond_stage_model|conditioner)\.", "is a whole checkpoint. Put it into models/checkpoints"),
+    (
+        r"^(?:model\.diffusion_model|cond_stage_model|conditioner)\.",
+        "is a whole checkpoint. Put it into models/checkpoints",
+    ),
     (r"^control_model\.|^input_hint_block|^controlnet_", "is a ControlNet. Put it into models/controlnet"),
     (r"^image_proj|^ip_adapter", "is an IPAdapter. Put it into models/ipadapter"),
     (r"^(?:first_stage_model|decoder|encoder|post_quant_conv)\.", "is a VAE. Put it into models/vae"),
     (r"text_model\.|^transformer\.", "is a text encoder. Put it into models/text_encoders"),
-    (r"^(?:down_blocks|input_blocks|diffusion_model)\.", "is a UNet without motion modules. Put it into models/diffusion_models"),
+    (
+        r"^(?:down_blocks|input_blocks|diffusion_model)\.",
+        "is a UNet without motion modules. Put it into models/diffusion_models",
+    ),
 )
 
 BY_CONTAINER = {
@@ -69,7 +75,7 @@ def refuse_by_container(loaded: Mapping) -> None:
 
 
 def refuse_by_keys(state: Mapping) -> None:
-    """`state`: the file's tensors, prefixes stripped. Raises NotAMotionModel where its keys are those of something else."""
+    """`state`: the file's tensors, prefixes cut off. Raises NotAMotionModel where they are those of something else."""
     for pattern, reason in BY_KEY:
         if any(re.search(pattern, key) for key in state):
             raise NotAMotionModel(reason)
@@ -98,9 +104,13 @@ def refuse_by_content(path: str) -> None:
         raise NotAMotionModel(f"is empty (0 bytes). {again}.")
     text = head.lstrip().lower()
     if text.startswith((b"<!doctype", b"<html", b"<?xml", b"<head")):
-        raise NotAMotionModel(f"is a web page, not a model: the download saved the page. {again}, with the site's download button.")
+        raise NotAMotionModel(
+            f"is a web page, not a model: the download saved the page. {again}, with the site's download button."
+        )
     if text.startswith(b"version https://git-lfs"):
-        raise NotAMotionModel(f"is a Git LFS pointer of {size} bytes, not the model itself. Run 'git lfs pull', or download the file.")
+        raise NotAMotionModel(
+            f"is a Git LFS pointer of {size} bytes, not the model itself. Run 'git lfs pull', or download the file."
+        )
     if path.lower().endswith((".safetensors", ".sft")):
         header = int.from_bytes(head[:8], "little")
         if head[:2] in (b"PK", b"\x80\x02"):

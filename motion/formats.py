@@ -84,7 +84,9 @@ class MotionFormat:
 
     def summary(self) -> str:
         """One line for the log and the node."""
-        return f"{self.family.name}, for {self.family.base}, up to {self.max_frames} frames, {self.modules} motion modules"
+        return (
+            f"{self.family.name}, for {self.family.base}, up to {self.max_frames} frames, {self.modules} motion modules"
+        )
 
 
 class NotAMotionModel(ValueError):
@@ -215,4 +217,3 @@ def _check_shapes(state: Mapping, motion_format: MotionFormat) -> None:
                 f"looks like {motion_format.family.name} but {key} has the shape {list(found[key])} instead of "
                 f"{list(shape)}. It is damaged or made for another program: choose another motion model."
             )
-

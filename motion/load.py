@@ -29,7 +29,7 @@ log = logging.getLogger("animatediff")
 
 
 def register_folders() -> None:
-    """models/animatediff_models and models/animatediff_motion_lora, beside what extra_model_paths.yaml and other packs added.
+    """models/animatediff_models and models/animatediff_motion_lora, beside what extra_model_paths.yaml added.
 
     A folder key that nobody knew lists every file: so it gets the host's own model file endings.
     """
@@ -65,9 +65,7 @@ def load_motion_model(path: str, disable_dynamic: bool = False) -> ModelPatcher:
         device=comfy.model_management.unet_offload_device(),
     )
     comfy.model_management.archive_model_dtypes(model)
-    patcher = patcher_class(
-        model, load_device=device, offload_device=comfy.model_management.unet_offload_device()
-    )
+    patcher = patcher_class(model, load_device=device, offload_device=comfy.model_management.unet_offload_device())
     model.keep_learnt_tables(weights)
     tensors = {key: value for key, value in weights.items() if not TABLE.search(key)}
     model.load_state_dict(tensors, assign=patcher.is_dynamic())

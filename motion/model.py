@@ -15,9 +15,7 @@ LEARNT = 1e-3
 class MotionModel(nn.Module):
     """`down_blocks.i.motion_modules.j.temporal_transformer`, `mid_block...` and `up_blocks...` of one MotionFormat."""
 
-    def __init__(
-        self, motion_format: MotionFormat, attention: Attention = scaled_dot_product, operations=nn, **place
-    ):
+    def __init__(self, motion_format: MotionFormat, attention: Attention = scaled_dot_product, operations=nn, **place):
         """`place`: dtype and device of the weights."""
         super().__init__()
         self.format = motion_format

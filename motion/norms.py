@@ -44,7 +44,11 @@ def norms_across_frames(unet: UNetModel, norms: Norms, frames: int) -> Iterator[
 
 def _places(unet: UNetModel, norms: Norms) -> Iterator[tuple[nn.Module, str]]:
     """Each chosen norm as (its parent, its name there)."""
-    for block in (*unet.input_blocks, *([unet.middle_block] if unet.middle_block is not None else []), *unet.output_blocks):
+    for block in (
+        *unet.input_blocks,
+        *([unet.middle_block] if unet.middle_block is not None else []),
+        *unet.output_blocks,
+    ):
         for layer in block:
             if norms.resblocks and isinstance(layer, ResBlock):
                 yield layer.in_layers, "0"

@@ -119,7 +119,9 @@ class TemporalTransformer(nn.Module):
     `operations` has Linear, LayerNorm and GroupNorm (`torch.nn`, or the host's casting ones).
     """
 
-    def __init__(self, channels: int, attentions: int, attention: Attention = scaled_dot_product, operations=nn, **place):
+    def __init__(
+        self, channels: int, attentions: int, attention: Attention = scaled_dot_product, operations=nn, **place
+    ):
         super().__init__()
         self.norm = operations.GroupNorm(num_groups=32, num_channels=channels, eps=1e-6, affine=True, **place)
         self.proj_in = operations.Linear(channels, channels, **place)

@@ -16,19 +16,21 @@ class ApplyMotionModel(io.ComfyNode):
             node_id="ADN_ApplyMotionModel",
             display_name="Apply Motion Model",
             category="animatediff",
-            description="Puts a motion model on a checkpoint. Every sampler that gets this MODEL then takes its batch of "
-            "latents as the frames of one animation. Chain two of these to run two motion models.",
+            description="Puts a motion model on a checkpoint. Every sampler that gets this MODEL then takes its batch "
+            "of latents as the frames of one animation. Chain two of these to run two motion models.",
             search_aliases=["animatediff", "animate", "use evolved sampling"],
             inputs=[
                 io.Model.Input("model", tooltip="An SD1.5 or SDXL checkpoint, with any LoRAs already applied."),
-                MotionModel.Input("motion_model", tooltip="From Load Motion Model. It must be made for the checkpoint's kind."),
+                MotionModel.Input(
+                    "motion_model", tooltip="From Load Motion Model. It must be made for the checkpoint's kind."
+                ),
                 io.Float.Input(
                     "motion_scale",
                     default=1.0,
                     min=0.0,
                     max=10.0,
                     step=0.01,
-                    tooltip="How strongly frames attend to each other. 1 is as trained; a little more often moves more.",
+                    tooltip="How strongly frames attend to each other. 1 is as trained; a little more moves more.",
                 ),
                 io.Float.Input(
                     "effect",
@@ -42,8 +44,8 @@ class ApplyMotionModel(io.ComfyNode):
                     "beta_schedule",
                     options=CHOICES,
                     default=AUTO,
-                    tooltip="The noise schedule. auto takes the one that the motion model was trained with; with another, "
-                    "colours wash out or frames flicker.",
+                    tooltip="The noise schedule. auto takes the one that the motion model was trained with; "
+                    "with another, colours wash out or frames flicker.",
                 ),
                 io.Float.Input(
                     "start_percent",
@@ -67,8 +69,8 @@ class ApplyMotionModel(io.ComfyNode):
                     "norms",
                     options=["official", "as diffusers"],
                     default="official",
-                    tooltip="official: the numbers of the code that the motion model was trained with. as diffusers: those "
-                    "of the diffusers library, to compare with its renders.",
+                    tooltip="official: the numbers of the code that the motion model was trained with. "
+                    "as diffusers: those of the diffusers library, to compare with its renders.",
                     advanced=True,
                 ),
             ],

@@ -31,7 +31,7 @@ BETA_SCHEDULES = {
     "AnimateDiff SDXL": BetaSchedule("linear", 0.020),
     "Stable Diffusion": BetaSchedule("linear", 0.012),
 }
-"""Source: the inference configurations of guoyww/AnimateDiff (main: SD1.5; sdxl branch) and of the SD1.5 and SDXL bases."""
+"""Source: the inference configurations of guoyww/AnimateDiff (main, sdxl branch), and of SD1.5 and SDXL themselves."""
 
 CHOICES = [AUTO, *BETA_SCHEDULES, KEEP]
 

@@ -5,7 +5,9 @@ import pytest
 
 COMFYUI = host.find_host()
 if COMFYUI is None:
-    pytest.exit("There is no ComfyUI to test on: run 'python dev.py test', or set COMFYUI_DIR to a ComfyUI.", returncode=2)
+    pytest.exit(
+        "There is no ComfyUI to test on: run 'python dev.py test', or set COMFYUI_DIR to a ComfyUI.", returncode=2
+    )
 host.enter(COMFYUI)
 
 

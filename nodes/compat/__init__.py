@@ -1,4 +1,4 @@
-"""The node ids of shared workflows (ComfyUI-AnimateDiff-Evolved's), as thin forms over the functions of our own nodes."""
+"""The node ids of shared workflows (ComfyUI-AnimateDiff-Evolved's): thin forms over what our own nodes call."""
 
 from . import gen2
 

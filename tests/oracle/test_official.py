@@ -1,6 +1,5 @@
 """Our numbers against tensors that the official implementations made (tests/data/README.md)."""
 
-
 import comfy.model_management
 import comfy.ops
 import comfy.utils
@@ -32,7 +31,9 @@ def module():
 
 
 @pytest.mark.parametrize("clip", ["x", "x_f1", "x_f32"])
-@pytest.mark.parametrize(("maker", "across_frames"), [("guoyww_main", False), ("guoyww_sdxl", True), ("diffusers", True)])
+@pytest.mark.parametrize(
+    ("maker", "across_frames"), [("guoyww_main", False), ("guoyww_sdxl", True), ("diffusers", True)]
+)
 def test_motion_module(module, clip, maker, across_frames):
     tensors = data("mm_c64.io")
     x = tensors[clip]
@@ -69,7 +70,9 @@ def unet():
 def motion_of(weights, version):
     """A MOTION_MODEL of the oracle's weights: v2 has the mid block; the table's length tells v1 from v3."""
     length = {"v1": 24, "v2": 32, "v3": 32}[version]
-    weights = canonical({key: value for key, value in weights.items() if version == "v2" or not key.startswith("mid_block")})
+    weights = canonical(
+        {key: value for key, value in weights.items() if version == "v2" or not key.startswith("mid_block")}
+    )
     shapes = weights | {
         key.replace("to_q.weight", "pos_encoder.pe"): torch.empty(1, length, 32) for key in weights if "to_q" in key
     }
@@ -129,7 +132,7 @@ def test_against_the_diffusers_package():
     model.load_state_dict({key: value for key, value in weights.items() if not TABLE.search(key)})
     model.requires_grad_(False)
     generator = torch.Generator().manual_seed(0)
-    for site, ours in model.sites().items():
+    for ours in model.sites().values():
         for parameter in (*ours.proj_out.parameters(), *ours.norm.parameters()):
             parameter.copy_(torch.randn(parameter.shape, generator=generator) * 0.3)
     for name, value in model.state_dict().items():
@@ -142,5 +145,3 @@ def test_against_the_diffusers_package():
         expected = getattr(expected, "sample", expected)
         assert relative_error(ours(x, 8, norm_across_frames=True), expected) < 1e-5, site
         assert relative_error(ours(x, 8), expected) > 1e-3, site
-
-

@@ -1,4 +1,4 @@
-"""The real ComfyUI, in this process: on `sys.path` first, on the CPU where there is no GPU, with a temporary base directory."""
+"""The real ComfyUI in this process: first on `sys.path`, on the CPU where there is no GPU, in a temporary folder."""
 
 import importlib.util
 import os

@@ -32,7 +32,9 @@ def unet_shapes(config: dict) -> dict[str, tuple[int, ...]]:
     return {key: tuple(value.shape) for key, value in unet.state_dict().items()}
 
 
-def unet_model(arch: str = "sd15", dtype: torch.dtype = torch.float32, seed: int = 0, **changes) -> comfy.model_patcher.ModelPatcher:
+def unet_model(
+    arch: str = "sd15", dtype: torch.dtype = torch.float32, seed: int = 0, **changes
+) -> comfy.model_patcher.ModelPatcher:
     """A MODEL: SD1.5's or SDXL's layout on 32 base channels, seeded random weights.
 
     `changes` go into the UNet's configuration.

@@ -35,7 +35,9 @@ def position_table(length: int, channels: int) -> torch.Tensor:
     return table
 
 
-def motion_module_shapes(prefix: str, channels: int, length: int | None, attentions: int = 2) -> dict[str, tuple[int, ...]]:
+def motion_module_shapes(
+    prefix: str, channels: int, length: int | None, attentions: int = 2
+) -> dict[str, tuple[int, ...]]:
     """One motion module under guoyww's names, position tables included where `length` is given."""
     c = channels
     block = f"{prefix}transformer_blocks.0."
@@ -77,7 +79,9 @@ FAMILIES = {
 }
 
 
-def motion_state(family: str, channels: tuple[int, ...], seed: int = 1, layout: str = "guoyww") -> dict[str, torch.Tensor]:
+def motion_state(
+    family: str, channels: tuple[int, ...], seed: int = 1, layout: str = "guoyww"
+) -> dict[str, torch.Tensor]:
     """A motion model of `family` as its file holds it; `layout`: guoyww or diffusers (HotShot-XL has its own)."""
     shapes = motion_shapes(channels, **FAMILIES[family])
     state = filled({key: shape for key, shape in shapes.items() if not key.endswith(".pe")}, seed)

@@ -1,0 +1,139 @@
+"""Files on the disk -> MOTION_MODEL, through the host's own loader."""
+
+import pickle
+
+import folder_paths
+import pytest
+import torch
+from animatediff_native.motion.formats import NotAMotionModel
+from animatediff_native.motion.load import MOTION_LORAS, MOTION_MODELS, load_motion_model
+from safetensors.torch import save_file
+from unets import SD15_CHANNELS
+from weights import motion_state, tensor_for
+
+KEY = "mid_block.motion_modules.0.temporal_transformer.proj_in.weight"
+
+
+@pytest.fixture(scope="module")
+def v2():
+    return motion_state("v2", SD15_CHANNELS)
+
+
+@pytest.mark.parametrize("ending", [".safetensors", ".ckpt", ".pth"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
+def test_every_container_and_dtype(tmp_path, v2, ending, dtype):
+    path = str(tmp_path / f"motion{ending}")
+    state = {key: value.to(dtype) for key, value in v2.items()}
+    save_file(state, path) if ending == ".safetensors" else torch.save({"state_dict": state, "epoch": 1}, path)
+    patcher = load_motion_model(path)
+    assert patcher.model.format.family.name == "AnimateDiff v2"
+    assert torch.equal(patcher.model.state_dict()[KEY].float(), v2[KEY].to(dtype).float())
+
+
+@pytest.mark.parametrize("layout", ["guoyww", "diffusers"])
+@pytest.mark.parametrize("prefix", ["", "module.", "unet."])
+def test_layouts_and_prefixes(tmp_path, layout, prefix):
+    path = str(tmp_path / "motion.safetensors")
+    save_file({prefix + k: v.contiguous() for k, v in motion_state("v2", SD15_CHANNELS, layout=layout).items()}, path)
+    assert torch.equal(load_motion_model(path).model.state_dict()[KEY], tensor_for(KEY, (128, 128), 1))
+
+
+def test_a_trained_position_table_is_kept(tmp_path, v2):
+    table = next(key for key in v2 if key.endswith(".pe"))
+    path = str(tmp_path / "learnt.safetensors")
+    save_file({key: (value + 0.1 if key == table else value.half()).contiguous() for key, value in v2.items()}, path)
+    model = load_motion_model(path).model
+    kept = [name for name, module in model.named_modules() if getattr(module, "position_table", None) is not None]
+    assert kept == [table.removesuffix(".pos_encoder.pe")]
+    assert torch.equal(model.get_submodule(kept[0]).position_table, v2[table][0] + 0.1)
+
+
+def test_the_host_can_make_the_model_anew(tmp_path, v2):
+    """Multi-GPU, hooks under dynamic VRAM and torch.compile build a fresh one from `cached_patcher_init`."""
+    path = str(tmp_path / "motion.safetensors")
+    save_file(v2, path)
+    patcher = load_motion_model(path)
+    factory, arguments = patcher.cached_patcher_init
+    fresh = factory(*arguments, disable_dynamic=True)
+    assert fresh.model is not patcher.model and not fresh.is_dynamic()
+    assert torch.equal(fresh.model.state_dict()[KEY], patcher.model.state_dict()[KEY])
+
+
+def damaged(folder, name, content):
+    path = folder / name
+    path.write_bytes(content)
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("page.ckpt", b"<!DOCTYPE html><html><body>Sign in</body></html>", ["web page", "Download it again"]),
+        ("page.safetensors", b"\n<html>", ["web page"]),
+        (
+            "pointer.safetensors",
+            b"version https://git-lfs.github.com/spec/v1\noid sha256:1\nsize 9\n",
+            ["Git LFS", "git lfs pull"],
+        ),
+        ("empty.ckpt", b"", ["empty"]),
+        ("cut.safetensors", (10**6).to_bytes(8, "little") + b'{"a":', ["cut short", "Download it again"]),
+        ("cut.ckpt", b"PK\x03\x04" + bytes(200), ["cannot be read", "Download it again"]),
+        ("torch.safetensors", b"PK\x03\x04" + bytes(200), ["torch file", "Rename it to .ckpt"]),
+    ],
+)
+def test_files_that_no_loader_can_read(tmp_path, name, content, words):
+    with pytest.raises(NotAMotionModel) as raised:
+        load_motion_model(damaged(tmp_path, name, content))
+    assert str(raised.value).startswith(f"'{name}' ")
+    for word in words:
+        assert word in str(raised.value)
+
+
+@pytest.mark.parametrize("ending", [".safetensors", ".ckpt"])
+def test_a_download_that_stopped_half_way(tmp_path, v2, ending):
+    path = tmp_path / f"half{ending}"
+    save_file(v2, path) if ending == ".safetensors" else torch.save(v2, path)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(NotAMotionModel, match="Download it again"):
+        load_motion_model(str(path))
+
+
+class Program:
+    def __reduce__(self):
+        return print, ("this must not run",)
+
+
+def test_a_pickle_that_could_run_a_program_is_refused(tmp_path, capsys):
+    path = str(tmp_path / "evil.ckpt")
+    torch.save({"state_dict": {"weight": torch.zeros(1)}, "animatediff_config": Program()}, path)
+    with pytest.raises(NotAMotionModel, match="safetensors"):
+        load_motion_model(path)
+    (tmp_path / "plain.ckpt").write_bytes(pickle.dumps(Program()))
+    with pytest.raises(NotAMotionModel):
+        load_motion_model(str(tmp_path / "plain.ckpt"))
+    assert "must not run" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("container", "word"),
+    [("controlnet", "SparseCtrl"), ("pose_encoder_state_dict", "CameraCtrl"), ("omcm_state_dict", "MotionCtrl")],
+)
+def test_add_ons_in_containers(tmp_path, container, word):
+    path = str(tmp_path / "addon.ckpt")
+    torch.save({container: {"weight": torch.zeros(1)}, "epoch": 1}, path)
+    with pytest.raises(NotAMotionModel, match=word):
+        load_motion_model(path)
+
+
+def test_folders_list_only_model_files(tmp_path):
+    for key in (MOTION_MODELS, MOTION_LORAS):
+        folder_paths.add_model_folder_path(key, str(tmp_path))
+    (tmp_path / "mm.ckpt").touch()
+    (tmp_path / "mm.safetensors").touch()
+    (tmp_path / "readme.txt").touch()
+    try:
+        for key in (MOTION_MODELS, MOTION_LORAS):
+            assert set(folder_paths.get_filename_list(key)) == {"mm.ckpt", "mm.safetensors"}
+    finally:
+        for key in (MOTION_MODELS, MOTION_LORAS):
+            folder_paths.folder_names_and_paths[key][0].remove(str(tmp_path))

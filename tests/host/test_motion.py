@@ -1,0 +1,332 @@
+"""Motion in the host's UNet: where it runs, and that nothing of it stays."""
+
+import gc
+import logging
+import weakref
+
+import comfy.model_management
+import comfy.ops
+import pytest
+import torch
+from animatediff_native.motion.attach import KEY, LAYER_PATCH, MotionSettings, attach
+from animatediff_native.motion.formats import sites
+from animatediff_native.sampling.beta_schedules import with_beta_schedule
+from clips import FRAMES, animated, conditioning, latents, motion_model, sample
+from comfy.ldm.modules.attention import SpatialTransformer
+from comfy.patcher_extension import CallbacksMP, WrappersMP
+from unets import unet_model
+
+
+def structure(model):
+    """The UNet's module tree: what stands where."""
+    return [(name, id(module), type(module)) for name, module in model.model.named_modules()]
+
+
+@pytest.mark.parametrize(
+    ("family", "arch", "places"),
+    [
+        ("v1", "sd15", 20),
+        ("v2", "sd15", 21),
+        ("v3", "sd15", 20),
+        ("animatelcm", "sd15", 21),
+        ("long", "sd15", 21),
+        ("sdxl", "sdxl", 15),
+        ("hotshot", "sdxl", 15),
+    ],
+)
+def test_every_family_runs_at_every_place(request, family, arch, places):
+    model, motion = request.getfixturevalue(arch), motion_model(family)
+    runs = []
+    for site, module in motion.model.sites().items():
+        module.register_forward_hook(lambda *_, site=site: runs.append(site))
+    moved = sample(animated(model, motion), steps=1)
+    assert runs == list(sites(motion.model.format))  # each once (cond and uncond in one call), in the UNet's order
+    assert len(runs) == places
+    assert not torch.allclose(moved, sample(model, steps=1), atol=1e-2)
+    assert moved.isfinite().all()
+
+
+@pytest.mark.parametrize("family", ["v1", "v2", "v3"])
+def test_zeroed_output_projections_are_bit_equal_to_no_motion(sd15, family):
+    still = motion_model(family, still=True)
+    norms = "as ADE" if family != "v1" else None  # v1's ResBlocks average over frames whatever its modules do
+    if norms:
+        assert torch.equal(sample(animated(sd15, still, norms=norms)), sample(sd15))
+    else:
+        moving = sample(animated(sd15, motion_model(family)))
+        assert not torch.equal(sample(animated(sd15, still)), moving)
+
+
+def test_effect_zero_is_bit_equal_to_no_motion(sd15):
+    assert torch.equal(sample(animated(sd15, motion_model(), effect=0.0)), sample(sd15))
+
+
+def test_effect_mixes_the_module_with_its_input(sd15):
+    motion = motion_model()
+    site = motion.model.sites()["down_blocks.0.motion_modules.0"]
+    pairs = []
+    site.register_forward_hook(lambda _, inputs, output: pairs.append((inputs[0], output)))
+    after = []
+    model = animated(sd15, motion, effect=0.25)
+    model.set_model_input_block_patch(
+        lambda h, options: after.append(h) or h if options["block"] == ("input", 1) else h
+    )
+    sample(model, steps=1)
+    x, moved = pairs[0]
+    assert torch.allclose(after[0], 0.75 * x + 0.25 * moved, atol=1e-5)
+    assert not torch.allclose(after[0], moved, atol=1e-2)
+
+
+def test_motion_scale_changes_the_clip(sd15):
+    assert not torch.allclose(
+        sample(animated(sd15, motion_model())), sample(animated(sd15, motion_model(), motion_scale=1.4)), atol=1e-3
+    )
+
+
+def test_range_of_percents(sd15, motion):
+    whole = sample(animated(sd15, motion_model()), steps=4)
+    first = sample(animated(sd15, motion.patcher, end_percent=0.5), steps=4)
+    assert 0 < motion.runs_of_every_site() < 4
+    assert not torch.equal(first, whole)
+    motion.runs.clear()
+    assert torch.equal(sample(animated(sd15, motion.patcher, start_percent=1.0), steps=4), sample(sd15, steps=4))
+    assert motion.runs_of_every_site() == 0
+
+
+def test_v1_normalises_the_resblocks_across_frames_only_while_it_runs(sd15):
+    before = structure(sd15)
+    moved = sample(animated(sd15, motion_model("v1")))
+    assert structure(sd15) == before
+    assert not torch.allclose(moved, sample(animated(sd15, motion_model("v1"), norms="as diffusers")), atol=1e-2)
+
+
+@pytest.mark.parametrize("family", ["v1", "v3"])
+def test_the_plain_model_is_bit_equal_after_a_motion_run(sd15, family):
+    before, tree = sample(sd15), structure(sd15)
+    sample(animated(sd15, motion_model(family)))
+    assert structure(sd15) == tree
+    assert KEY not in sd15.wrappers.get(WrappersMP.APPLY_MODEL, {})
+    assert torch.equal(sample(sd15), before)
+
+
+class Stop(BaseException):
+    """As the host's InterruptProcessingException: not an Exception."""
+
+
+@pytest.mark.parametrize("error", [RuntimeError, comfy.model_management.InterruptProcessingException, Stop])
+@pytest.mark.parametrize("family", ["v1", "v3"])
+def test_the_plain_model_is_bit_equal_after_a_run_that_broke(sd15, family, error):
+    before, tree = sample(sd15), structure(sd15)
+    motion = motion_model(family)
+    whole = sample(animated(sd15, motion))
+    hook = motion.model.sites()["up_blocks.1.motion_modules.1"].register_forward_hook(
+        lambda *_: (_ for _ in ()).throw(error())
+    )
+    with pytest.raises(error):
+        sample(animated(sd15, motion))
+    assert structure(sd15) == tree
+    assert torch.equal(sample(sd15), before)
+    hook.remove()
+    assert torch.equal(sample(animated(sd15, motion)), whole)
+
+
+def test_the_same_run_twice_gives_the_same_bits(sd15):
+    model = animated(sd15, motion_model())
+    assert torch.equal(sample(model), sample(model))
+
+
+def test_branches_with_different_settings_do_not_disturb_each_other(sd15):
+    motion = motion_model()
+    calm, wild = animated(sd15, motion, motion_scale=0.5), animated(sd15, motion, motion_scale=1.5)
+    other = animated(sd15, motion_model("v1", seed=9))
+    alone = [sample(model) for model in (calm, wild, other)]
+    assert not torch.equal(alone[0], alone[1])
+    for index in (2, 0, 1, 0):
+        assert torch.equal(sample((calm, wild, other)[index]), alone[index])
+
+
+def test_two_motion_models_run_oldest_first(sd15):
+    first, second = motion_model("v2", seed=1), motion_model("v3", seed=2)
+    order = []
+    site = "down_blocks.0.motion_modules.0"
+    for name, motion in (("first", first), ("second", second)):
+        motion.model.sites()[site].register_forward_hook(lambda *_, name=name: order.append(name))
+    both = sample(animated(animated(sd15, first), second), steps=1)
+    assert order == ["first", "second"]
+    assert not torch.allclose(both, sample(animated(sd15, first), steps=1), atol=1e-2)
+    assert not torch.allclose(both, sample(animated(animated(sd15, second), first), steps=1), atol=1e-3)
+
+
+def test_the_same_motion_model_twice(sd15):
+    motion = motion_model()
+    quarter = animated(animated(sd15, motion, end_percent=0.5), motion, start_percent=0.5, motion_scale=1.3)
+    assert torch.equal(sample(quarter, steps=3), sample(quarter, steps=3))
+
+
+def test_a_later_clone_of_the_model_keeps_the_motion(sd15):
+    model = animated(sd15, motion_model())
+    assert torch.equal(sample(model.clone().clone()), sample(model))
+
+
+def test_one_frame_is_bit_equal_to_the_plain_model(sd15, motion, caplog):
+    with caplog.at_level(logging.INFO, "animatediff"):
+        one = sample(animated(sd15, motion.patcher), frames=1)
+    assert torch.equal(one, sample(sd15, frames=1))
+    assert not motion.runs and "One frame" in caplog.text
+    with_schedule = with_beta_schedule(animated(sd15, motion.patcher), "AnimateDiff SD1.5")
+    assert torch.equal(sample(with_schedule, frames=1), sample(with_beta_schedule(sd15, "AnimateDiff SD1.5"), frames=1))
+
+
+def test_few_frames_warn_and_run(sd15, motion, caplog):
+    sample(animated(sd15, motion.patcher), frames=3)
+    assert motion.runs_of_every_site() == 2
+    assert "3 frames are few" in caplog.text
+
+
+def test_more_frames_than_the_model_holds(sd15):
+    with pytest.raises(
+        ValueError, match=r"25 frames are more than this motion model takes at once \(24\).*24 frames or fewer"
+    ):
+        sample(animated(sd15, motion_model("v1")), frames=25)
+    assert sample(animated(sd15, motion_model("v1")), frames=24, steps=1).isfinite().all()
+
+
+def test_wrong_checkpoint_for_the_motion_model(sd15, sdxl):
+    with pytest.raises(ValueError, match="for SD1.5 .*but the connected model is SDXL.*Connect an SD1.5 checkpoint"):
+        attach(sdxl, motion_model("v3"), MotionSettings())
+    with pytest.raises(ValueError, match="for SDXL .*but the connected model is SD1.5"):
+        attach(sd15, motion_model("sdxl"), MotionSettings())
+
+
+def test_a_model_that_is_no_unet(sd15):
+    other = sd15.clone()
+    other.model = type("Flux", (torch.nn.Module,), {})()
+    other.model.diffusion_model = torch.nn.Linear(1, 1)
+    with pytest.raises(ValueError, match="The connected model is Flux, and AnimateDiff needs SD1.5 or SDXL"):
+        attach(other, motion_model(), MotionSettings())
+
+
+def swallow(model, cls):
+    """A pack that registers its entry before ours and never hands over (as a wrapper that runs inside ours)."""
+
+    def wrapper(executor, x, t, c_concat, c_crossattn, control, transformer_options, **kwargs):
+        entries = transformer_options["patches"][LAYER_PATCH]
+        entries.insert(0, (cls, lambda layer, x, emb, context, options, *_: layer(x, context, options)))
+        return executor(x, t, c_concat, c_crossattn, control, transformer_options, **kwargs)
+
+    model = model.clone()
+    model.add_wrapper_with_key(WrappersMP.APPLY_MODEL, "other pack", wrapper)
+    return model
+
+
+def test_fewer_sites_than_expected_is_an_error_with_their_names(sd15):
+    model = swallow(animated(sd15, motion_model()), SpatialTransformer)
+    with pytest.raises(RuntimeError, match=r"15 of 20 motion modules did not run \(down_blocks.0.motion_modules.0, "):
+        sample(model)
+
+
+def test_motion_that_never_ran_is_an_error(sd15):
+    model = animated(sd15, motion_model())
+    model.add_wrapper_with_key(WrappersMP.APPLY_MODEL, "a", lambda executor, x, *args, **kwargs: x)
+    model.wrappers[WrappersMP.APPLY_MODEL] = dict(sorted(model.wrappers[WrappersMP.APPLY_MODEL].items()))
+    with pytest.raises(RuntimeError, match="never ran"):
+        sample(model)
+
+
+def test_a_motion_model_that_was_taken_off_is_an_error(sd15):
+    model = animated(sd15, motion_model())
+    model.remove_additional_models(KEY)
+    with pytest.raises(RuntimeError, match="taken off the MODEL"):
+        sample(model)
+
+
+def test_another_packs_layer_patch_still_runs(sd15, motion):
+    seen = []
+
+    def theirs(layer, x, emb, context, transformer_options, *_):
+        seen.append(transformer_options["block"])
+        transformer_options["transformer_index"] += 1
+        return layer(x, context, transformer_options) * 1.01
+
+    patched = sd15.clone()
+    patched.set_model_patch((SpatialTransformer, theirs), LAYER_PATCH)
+    moved = sample(animated(patched, motion.patcher), steps=1)
+    assert motion.runs_of_every_site() == 1 and len(seen) == 16
+    assert not torch.equal(moved, sample(animated(sd15, motion_model()), steps=1))
+
+
+def test_ad_params_for_other_packs(sd15):
+    seen = []
+
+    def patch(q, k, v, extra_options):
+        seen.append(extra_options["ad_params"])
+        return q, k, v
+
+    model = animated(sd15, motion_model())
+    model.set_model_attn2_patch(patch)
+    sample(model)
+    assert seen[0] == {"full_length": FRAMES, "context_length": None, "sub_idxs": None}
+    assert all(entry == seen[0] for entry in seen)
+
+
+def test_cond_and_uncond_are_separate_videos(sd15):
+    """With cfg 1 the host drops the uncond: the cond half must not have depended on it."""
+    for family in ("v1", "v3", "v2"):
+        model = animated(sd15, motion_model(family))
+        alone = sample(model, cfg=1.0, steps=1)
+        other = sample(model, cfg=1.0 + 1e-6, steps=1, negative=conditioning(77))
+        assert torch.allclose(alone, other, atol=1e-3), family
+
+
+@pytest.mark.parametrize(
+    "dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float8_e4m3fn, torch.float8_e5m2]
+)
+@pytest.mark.parametrize("motion_dtype", [torch.float16, torch.float32])
+def test_dtypes_of_the_unet(dtype, motion_dtype):
+    model = unet_model(dtype=dtype)
+    moved = sample(animated(model, motion_model(dtype=motion_dtype)))
+    assert moved.isfinite().all() and moved.dtype == torch.float32
+    assert not torch.allclose(moved, sample(model), atol=1e-2)
+
+
+def test_memory_is_given_back(sd15):
+    motion = motion_model()
+    model = animated(sd15, motion)
+    sample(model)
+    loaded = [entry.model for entry in comfy.model_management.current_loaded_models]
+    assert any(patcher.model is motion.model for patcher in loaded)  # the host knows it, so the host can unload it
+    freed = weakref.ref(motion.model)
+    del motion, model, loaded
+    comfy.model_management.unload_all_models()
+    gc.collect()
+    assert freed() is None
+
+
+def test_weights_that_stay_behind(sd15):
+    """The host's low-VRAM loading: nothing is loaded whole, and each layer's weights are cast when it runs."""
+    motion = motion_model()
+    whole = sample(animated(sd15, motion))
+    unloaded = []
+
+    def unload(patcher):
+        for each in (patcher, *patcher.get_additional_models()):
+            each.partially_unload(each.offload_device, 10**12)
+            unloaded.append(each.loaded_size())
+
+    model = animated(sd15, motion)
+    model.add_callback(CallbacksMP.ON_PRE_RUN, unload)
+    assert torch.equal(sample(model), whole)
+    assert len(unloaded) == 2 and max(unloaded) < 10_000  # bytes: of the UNet, its small norms stay
+
+
+def test_image_to_image_and_masks(sd15, motion):
+    start = latents(seed=4)
+    model = animated(sd15, motion.patcher)
+    half = sample(model, latent_image=start, steps=4, denoise=0.5)
+    assert motion.runs_of_every_site() == 4
+    assert not torch.allclose(half, sample(sd15, latent_image=start, steps=4, denoise=0.5), atol=1e-2)
+    mask = torch.zeros(FRAMES, 1, 16, 16)
+    mask[..., 8:] = 1
+    inpainted = sample(model, latent_image=start, noise_mask=mask)
+    assert torch.allclose(inpainted[..., :7], start[..., :7], atol=1e-4)
+    assert not torch.allclose(inpainted[..., 9:], sample(sd15, latent_image=start, noise_mask=mask)[..., 9:], atol=1e-2)
