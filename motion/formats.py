@@ -84,9 +84,7 @@ class MotionFormat:
 
     def summary(self) -> str:
         """One line for the log and the node."""
-        return (
-            f"{self.family.name}, for {self.family.base}, up to {self.max_frames} frames, {self.modules} motion modules"
-        )
+        return f"{self.family.name} for {self.family.base}, up to {self.max_frames} frames"
 
 
 class NotAMotionModel(ValueError):

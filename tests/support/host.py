@@ -1,5 +1,6 @@
 """The real ComfyUI in this process: first on `sys.path`, on the CPU where there is no GPU, in a temporary folder."""
 
+import atexit
 import importlib.util
 import os
 import sys
@@ -23,20 +24,26 @@ def find_host() -> Path | None:
 
 def enter(host: Path) -> ModuleType:
     """Makes the host importable and imports the pack once, as `animatediff_native`."""
+    enter_host(host)
+    return import_pack()
+
+
+def enter_host(host: Path) -> None:
+    """Makes the host importable, with the host's own settings for this process."""
     # `nodes/` of the pack would hide the host's nodes.py.
     sys.path[:] = [str(host)] + [entry for entry in sys.path if Path(entry or ".").resolve() != ROOT]
     import comfy.cli_args
     import torch
 
     comfy.cli_args.args.cpu = not torch.cuda.is_available()
-    comfy.cli_args.args.base_directory = tempfile.mkdtemp(prefix="animatediff-tests-")
+    base = tempfile.TemporaryDirectory(prefix="animatediff-tests-")
+    atexit.register(base.cleanup)
+    comfy.cli_args.args.base_directory = base.name
     comfy.cli_args.args.disable_api_nodes = True
     import utils.extra_config  # noqa: F401  (before nodes.py puts comfy/, which has a utils.py, first on the path)
 
     import nodes  # noqa: F401  isort: skip
     import server  # noqa: F401
-
-    return import_pack()
 
 
 def import_pack() -> ModuleType:
