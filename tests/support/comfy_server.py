@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.request
 import uuid
 from collections.abc import Callable
 from pathlib import Path
@@ -80,7 +81,7 @@ class ComfyServer:
             try:
                 self.get("/system_stats")
                 return
-            except (OSError, aiohttp.ClientError):
+            except OSError:
                 time.sleep(0.3)
         raise ServerError(f"ComfyUI did not answer within {START_SECONDS} s:\n{self.log_tail()}")
 
@@ -96,12 +97,13 @@ class ComfyServer:
 
     def get(self, path: str):
         """The JSON at `path`."""
+        with urllib.request.urlopen(self.url + path) as answer:
+            return json.load(answer)
 
-        async def get():
-            async with aiohttp.ClientSession() as session, session.get(self.url + path) as answer:
-                return await answer.json()
-
-        return asyncio.run(get())
+    def post(self, path: str, body: dict | None = None) -> None:
+        request = urllib.request.Request(self.url + path, json.dumps(body or {}).encode(), method="POST")
+        request.add_header("Content-Type", "application/json")
+        urllib.request.urlopen(request).close()
 
     def run(self, prompt: dict, on_progress: Callable[[str, int, int], None] | None = None) -> dict:
         """Runs an API-format prompt and gives its outputs {node id: {"images": [...], ...}}.
@@ -112,32 +114,32 @@ class ComfyServer:
 
     async def _run(self, prompt, on_progress):
         client = uuid.uuid4().hex
-        timeout = aiohttp.ClientTimeout(total=None)
-        async with aiohttp.ClientSession(timeout=timeout) as session:
-            async with session.ws_connect(f"{self.url}/ws?clientId={client}", max_msg_size=0) as socket_:
-                async with session.post(f"{self.url}/prompt", json={"prompt": prompt, "client_id": client}) as answer:
-                    posted = await answer.json()
-                if "prompt_id" not in posted:
-                    raise ServerError(f"ComfyUI refused the workflow: {explain(posted)}")
-                identity = posted["prompt_id"]
-                outputs: dict = {}
-                async for message in socket_:
-                    if message.type != aiohttp.WSMsgType.TEXT:
-                        continue
-                    event = json.loads(message.data)
-                    data = event.get("data", {})
-                    if data.get("prompt_id") != identity:
-                        continue
-                    if event["type"] == "progress" and on_progress:
-                        on_progress(prompt[data["node"]]["class_type"], data["value"], data["max"])
-                    elif event["type"] == "executed":
-                        outputs[data["node"]] = data["output"]
-                    elif event["type"] == "execution_error":
-                        raise ServerError(f"{data['node_type']}: {data['exception_message'].strip()}")
-                    elif event["type"] == "execution_interrupted":
-                        raise ServerError("The run was interrupted.")
-                    elif event["type"] == "execution_success":
-                        return outputs
+        async with (
+            aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=None)) as session,
+            session.ws_connect(f"{self.url}/ws?clientId={client}", max_msg_size=0) as events,
+        ):
+            async with session.post(f"{self.url}/prompt", json={"prompt": prompt, "client_id": client}) as answer:
+                posted = await answer.json()
+            if "prompt_id" not in posted:
+                raise ServerError(f"ComfyUI refused the workflow: {explain(posted)}")
+            outputs: dict = {}
+            async for message in events:
+                if message.type != aiohttp.WSMsgType.TEXT:
+                    continue
+                event = json.loads(message.data)
+                data = event.get("data", {})
+                if data.get("prompt_id") != posted["prompt_id"]:
+                    continue
+                if event["type"] == "progress" and on_progress:
+                    on_progress(prompt[data["node"]]["class_type"], data["value"], data["max"])
+                elif event["type"] == "executed":
+                    outputs[data["node"]] = data["output"]
+                elif event["type"] == "execution_error":
+                    raise ServerError(f"{data['node_type']}: {data['exception_message'].strip()}")
+                elif event["type"] == "execution_interrupted":
+                    raise ServerError("The run was interrupted.")
+                elif event["type"] == "execution_success":
+                    return outputs
         raise ServerError(f"ComfyUI went away during the run:\n{self.log_tail()}")
 
     def files(self, outputs: dict) -> list[Path]:

@@ -1,0 +1,162 @@
+"""The pack in a real ComfyUI server, driven through its API as the web page does."""
+
+import json
+
+import pytest
+import seeded
+from comfy_server import FOLDER, ComfyServer, ServerError
+from PIL import Image
+from workflows import EXAMPLES, example, nodes_of, to_prompt
+
+OURS = ("ADN_", "ADE_")
+
+
+def small(prompt: dict, pixels: int = 64, steps: int = 2, frames: int | None = None) -> dict:
+    """The prompt with the random models, on few pixels and steps."""
+    for node in nodes_of(prompt, "CheckpointLoaderSimple"):
+        node["ckpt_name"] = seeded.CHECKPOINT
+    for kind in ("ADN_LoadMotionModel", "ADE_LoadAnimateDiffModel"):
+        for node in nodes_of(prompt, kind):
+            node["model_name"] = seeded.MOTION_MODEL
+    for node in nodes_of(prompt, "EmptyLatentImage"):
+        node.update(width=pixels, height=pixels, batch_size=frames or node["batch_size"])
+    for node in nodes_of(prompt, "KSampler"):
+        node["steps"] = steps
+    return prompt
+
+
+@pytest.fixture
+def prompt(server):
+    """Text to Animation, small."""
+    return small(to_prompt(example("Text to Animation"), server.get("/object_info")))
+
+
+def frames_of(server, outputs) -> list[bytes]:
+    file = next(file for file in server.files(outputs) if file.suffix == ".webp")
+    with Image.open(file) as picture:
+        frames = []
+        for index in range(picture.n_frames):
+            picture.seek(index)
+            frames.append(picture.convert("RGB").tobytes())
+    return frames
+
+
+def forget(server):
+    """Drops the server's cached node outputs and loaded models, so that the next run does everything again."""
+    server.post("/free", {"unload_models": True, "free_memory": True})
+
+
+def test_the_pack_loads(server):
+    assert "IMPORT FAILED" not in server.log_text()
+    ours = {name: node for name, node in server.get("/object_info").items() if name.startswith(OURS)}
+    assert {"ADN_LoadMotionModel", "ADN_ApplyMotionModel", "ADE_UseEvolvedSampling"} <= ours.keys()
+
+
+def test_every_node_and_input_explains_itself(server):
+    for name, node in server.get("/object_info").items():
+        if name.startswith(OURS):
+            assert node["description"], name
+            for group in ("required", "optional"):
+                for key, (_, *options) in node["input"].get(group, {}).items():
+                    assert options and options[0].get("tooltip"), (name, key)
+
+
+def test_the_templates_are_listed_with_pictures(server):
+    listed = server.get("/workflow_templates")[FOLDER]
+    assert sorted(listed) == sorted(path.stem for path in EXAMPLES.glob("*.json"))
+    for path in EXAMPLES.glob("*.json"):
+        assert path.with_suffix(".jpg").is_file(), path
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.json")), ids=lambda path: path.stem)
+def test_every_example_runs(server, path):
+    object_info = server.get("/object_info")
+    prompt = small(to_prompt(json.loads(path.read_text(encoding="utf-8")), object_info))
+    files = server.files(server.run(prompt))
+    assert {file.suffix for file in files} == {".webp", ".mp4"}
+    assert all(file.stat().st_size > 0 for file in files)
+    webp = next(file for file in files if file.suffix == ".webp")
+    with Image.open(webp) as picture:
+        assert (picture.n_frames, picture.size) == (16, (64, 64))
+
+
+def test_the_same_prompt_twice_gives_the_same_pictures(server, prompt):
+    forget(server)
+    first = frames_of(server, server.run(prompt))
+    forget(server)
+    assert frames_of(server, server.run(prompt)) == first
+    assert len(set(first)) == 16
+
+
+def test_motion_changes_every_frame(server, prompt):
+    forget(server)
+    moved = frames_of(server, server.run(prompt))
+    nodes_of(prompt, "ADN_ApplyMotionModel")[0]["effect"] = 0.0
+    still = frames_of(server, server.run(prompt))
+    assert all(a != b for a, b in zip(moved, still, strict=True))
+
+
+def test_progress_is_reported(server, prompt):
+    forget(server)
+    steps = []
+    nodes_of(prompt, "KSampler")[0].update(steps=4, scheduler="normal")
+    server.run(prompt, lambda node, step, total: steps.append((node, step, total)))
+    assert [entry for entry in steps if entry[0] == "KSampler"][-1] == ("KSampler", 4, 4)
+
+
+def test_too_many_frames_say_so_and_the_next_run_works(server, prompt):
+    forget(server)
+    before = frames_of(server, server.run(prompt))
+    with pytest.raises(ServerError, match=r"33 frames are more than this motion model takes at once \(32\)"):
+        server.run(small(json.loads(json.dumps(prompt)), frames=33))
+    forget(server)
+    assert frames_of(server, server.run(prompt)) == before
+
+
+def test_an_interrupted_run_leaves_nothing_behind(server, prompt):
+    forget(server)
+    before = frames_of(server, server.run(prompt))
+    long = json.loads(json.dumps(prompt))
+    nodes_of(long, "KSampler")[0].update(steps=20, seed=5)
+    with pytest.raises(ServerError, match="interrupted"):
+        server.run(
+            long, lambda node, step, total: server.post("/interrupt") if node == "KSampler" and step == 1 else None
+        )
+    forget(server)
+    assert frames_of(server, server.run(prompt)) == before
+
+
+def test_a_file_that_is_no_motion_model_says_what_it_is(server, base, prompt):
+    (base / "models" / "animatediff_models" / "page.ckpt").write_bytes(b"<!DOCTYPE html><html></html>")
+    nodes_of(prompt, "ADN_LoadMotionModel")[0]["model_name"] = "page.ckpt"
+    with pytest.raises(ServerError, match=r"'page.ckpt' is a web page, not a model"):
+        server.run(prompt)
+
+
+def test_nodes_of_shared_workflows(server, prompt):
+    """Load AnimateDiff Model -> Apply AnimateDiff Model -> Use Evolved Sampling: for v3, what our own nodes give."""
+    forget(server)
+    own = frames_of(server, server.run(prompt))
+    identity = next(key for key, node in prompt.items() if node["class_type"] == "ADN_ApplyMotionModel")
+    loader = prompt[identity]["inputs"]["motion_model"][0]
+    prompt[loader]["class_type"] = "ADE_LoadAnimateDiffModel"
+    prompt["apply"] = {"class_type": "ADE_ApplyAnimateDiffModelSimple", "inputs": {"motion_model": [loader, 0]}}
+    prompt[identity] = {
+        "class_type": "ADE_UseEvolvedSampling",
+        "inputs": {
+            "model": prompt[identity]["inputs"]["model"],
+            "m_models": ["apply", 0],
+            "beta_schedule": "autoselect",
+        },
+    }
+    assert frames_of(server, server.run(prompt)) == own
+
+
+ON_A_GPU = [pytest.param(option, marks=pytest.mark.gpu) for option in ("--lowvram", "--novram")]  # refused with --cpu
+
+
+@pytest.mark.parametrize("option", ["--fp8_e4m3fn-unet", "--fp8_e5m2-unet", "--bf16-unet", *ON_A_GPU])
+def test_memory_options_of_the_host(comfyui, base, option, tmp_path):
+    with ComfyServer(comfyui, base, option, output=tmp_path) as server:
+        prompt = small(to_prompt(example("Text to Animation"), server.get("/object_info")), frames=8)
+        assert len(frames_of(server, server.run(prompt))) == 8
