@@ -78,18 +78,25 @@ def attach(model: ModelPatcher, motion_model: ModelPatcher, settings: MotionSett
 
 
 def check_fit(model: ModelPatcher, motion_format: MotionFormat) -> None:
-    unet = model.model.diffusion_model
-    wanted = f"a motion model for {motion_format.family.base} ({motion_format.family.name})"
-    advice = f"Connect {motion_format.family.base} checkpoint, or load a motion model for the connected one."
-    advice = advice.replace("Connect SD", "Connect an SD")
+    """Raises ValueError where the motion modules have no place, or another width than it, in the MODEL's UNet."""
+    unet, family = model.model.diffusion_model, motion_format.family
+    advice = f"Connect an {family.base} checkpoint, or load a motion model for the connected one."
     if not isinstance(unet, UNetModel):
         name = type(model.model).__name__
         raise ValueError(f"The connected model is {name}, and AnimateDiff needs SD1.5 or SDXL. {advice}")
-    found = {part: [place.channels for place in places] for part, places in unet_places(unet).items()}
+    places = unet_places(unet)
     for part, modules in sites_by_part(motion_format).items():
-        if modules and [channels for _, channels in modules] != found[part]:
-            base = {"SD15": "SD1.5", "SD20": "SD2"}.get(name := type(model.model.model_config).__name__, name)
-            raise ValueError(f"This is {wanted}, but the connected model is {base}. {advice}")
+        if modules and [channels for _, channels in modules] != [place.channels for place in places[part]]:
+            raise ValueError(
+                f"This is a motion model for {family.base} ({family.name}), "
+                f"but the connected model is {base_name(model)}. {advice}"
+            )
+
+
+def base_name(model: ModelPatcher) -> str:
+    """What users call the MODEL's architecture."""
+    name = type(model.model.model_config).__name__
+    return {"SD15": "SD1.5", "SD20": "SD2"}.get(name, name)
 
 
 def sites_by_part(motion_format: MotionFormat) -> dict[str, list[tuple[str, int]]]:
