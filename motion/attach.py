@@ -5,7 +5,7 @@ private copy of `transformer_options["patches"]["forward_timestep_embed_patch"]`
 as it would have, and then runs the motion modules of that place. Nothing of this outlives the call.
 """
 
-import logging
+from collections import Counter
 from dataclasses import dataclass
 
 import torch
@@ -15,7 +15,8 @@ from comfy.model_patcher import ModelPatcher
 from comfy.patcher_extension import WrappersMP
 from torch import Tensor, nn
 
-from .formats import MotionFormat, Norms, sites
+from .fit import check_fit, sites_by_part, unet_places
+from .formats import Norms
 from .norms import norms_across_frames
 from .temporal import TemporalTransformer
 
@@ -24,8 +25,6 @@ KEY = "animatediff"
 
 LAYER_PATCH = "forward_timestep_embed_patch"
 EMBEDDING_PATCH = "emb_patch"
-
-log = logging.getLogger("animatediff")
 
 
 @dataclass(frozen=True)
@@ -52,16 +51,6 @@ class MotionRun:
     """UNet calls in which every motion module ran."""
 
 
-@dataclass(frozen=True)
-class Place:
-    """Where a motion module follows in the host's UNet."""
-
-    block: tuple[str, int]
-    """As the host writes it into `transformer_options["block"]`."""
-    layer: nn.Module
-    channels: int
-
-
 def attach(model: ModelPatcher, motion_model: ModelPatcher, settings: MotionSettings) -> ModelPatcher:
     """A clone of `model` that runs `motion_model`, after those that it runs already.
 
@@ -75,55 +64,6 @@ def attach(model: ModelPatcher, motion_model: ModelPatcher, settings: MotionSett
     if not model.get_wrappers(WrappersMP.APPLY_MODEL, KEY):
         model.add_wrapper_with_key(WrappersMP.APPLY_MODEL, KEY, apply_model_with_motion)
     return model
-
-
-def check_fit(model: ModelPatcher, motion_format: MotionFormat) -> None:
-    """Raises ValueError where the motion modules have no place, or another width than it, in the MODEL's UNet."""
-    unet, family = model.model.diffusion_model, motion_format.family
-    advice = f"Connect an {family.base} checkpoint, or load a motion model for the connected one."
-    if not isinstance(unet, UNetModel):
-        name = type(model.model).__name__
-        raise ValueError(f"The connected model is {name}, and AnimateDiff needs SD1.5 or SDXL. {advice}")
-    places = unet_places(unet)
-    for part, modules in sites_by_part(motion_format).items():
-        if modules and [channels for _, channels in modules] != [place.channels for place in places[part]]:
-            raise ValueError(
-                f"This is a motion model for {family.base} ({family.name}), "
-                f"but the connected model is {base_name(model)}. {advice}"
-            )
-
-
-def base_name(model: ModelPatcher) -> str:
-    """What users call the MODEL's architecture."""
-    name = type(model.model.model_config).__name__
-    return {"SD15": "SD1.5", "SD20": "SD2"}.get(name, name)
-
-
-def sites_by_part(motion_format: MotionFormat) -> dict[str, list[tuple[str, int]]]:
-    """The motion modules (name, channels) of the UNet's input, middle and output blocks, in running order."""
-    prefixes = {"input": "down_blocks", "middle": "mid_block", "output": "up_blocks"}
-    return {
-        part: [(site, channels) for site, channels in sites(motion_format).items() if site.startswith(prefix)]
-        for part, prefix in prefixes.items()
-    }
-
-
-def unet_places(unet: UNetModel) -> dict[str, list[Place]]:
-    """The places of motion modules: after a block's SpatialTransformer, or after its first ResBlock where it has none.
-
-    Source: the trained places of guoyww's UNet3DConditionModel, seen on the host's UNet.
-    """
-    parts = {"input": unet.input_blocks, "middle": [unet.middle_block], "output": unet.output_blocks}
-    places: dict[str, list[Place]] = {part: [] for part in parts}
-    for part, blocks in parts.items():
-        for index, block in enumerate(blocks):
-            layers = list(block) if block is not None else []
-            resblocks = [layer for layer in layers if isinstance(layer, ResBlock)]
-            transformers = [layer for layer in layers if isinstance(layer, SpatialTransformer)]
-            if resblocks:
-                layer = transformers[-1] if transformers else resblocks[0]
-                places[part].append(Place((part, index), layer, resblocks[0].out_channels))
-    return places
 
 
 def apply_model_with_motion(
@@ -207,7 +147,7 @@ def is_active(settings: MotionSettings, base, options: dict) -> bool:
 
 
 @dataclass(frozen=True)
-class Step:
+class PlacedModule:
     """One motion module in its place, with the settings of its motion model."""
 
     site: str
@@ -221,26 +161,24 @@ class MotionCall:
 
     def __init__(self, unet: UNetModel, active: list[tuple[ModelPatcher, MotionSettings]], frames: int):
         self.frames = frames
-        self.steps: dict[tuple[str, int], tuple[nn.Module, list[Step]]] = {}
-        self.ran: list[str] = []
+        self.placed: dict[tuple[str, int], tuple[nn.Module, list[PlacedModule]]] = {}
+        """Block -> (the layer that motion follows there, the modules of every active motion model)."""
+        self.owed: Counter[str] = Counter()
+        """Sites that have not run yet, each as often as there are motion models with it."""
         self.unet_ran = False
-        self.others: list[tuple] = []
-        self.entries: list[tuple] = []
         places = unet_places(unet)
-        all_norms = []
-        for motion, settings in active:
-            norms = motion.model.format.norms(settings.norms)
-            all_norms.append(norms)
+        norms = [motion.model.format.norms(settings.norms) for motion, settings in active]
+        self.norms = Norms(
+            resblocks=any(each.resblocks for each in norms),
+            spatial_transformers=any(each.spatial_transformers for each in norms),
+        )
+        for (motion, settings), own_norms in zip(active, norms, strict=True):
             modules = motion.model.sites()
+            self.owed.update(modules.keys())
             for part, names in sites_by_part(motion.model.format).items():
                 for place, (site, _) in zip(places[part], names, strict=False):
-                    step = Step(site, modules[site], settings, norms.motion_modules)
-                    self.steps.setdefault(place.block, (place.layer, []))[1].append(step)
-        self.norms = Norms(
-            resblocks=any(norms.resblocks for norms in all_norms),
-            spatial_transformers=any(norms.spatial_transformers for norms in all_norms),
-        )
-        self.expected = [site for motion, _ in active for site in sites(motion.model.format)]
+                    module = PlacedModule(site, modules[site], settings, own_norms.motion_modules)
+                    self.placed.setdefault(place.block, (place.layer, []))[1].append(module)
 
     def enter(self, options: dict) -> dict:
         """A private copy of `transformer_options` with our entries before those of other packs.
@@ -280,22 +218,21 @@ class MotionCall:
     @torch.compiler.disable
     def run_motion(self, layer: nn.Module, x: Tensor, block: tuple[str, int]) -> Tensor:
         """x: (b f) c h w. Not compiled: TorchCompileModel would freeze the numbers of the first call."""
-        site_layer, steps = self.steps.get(block, (None, ()))
-        if layer is not site_layer:
+        place, modules = self.placed.get(block, (None, ()))
+        if layer is not place:
             return x
-        for step in steps:
-            moved = step.module(x, self.frames, step.settings.motion_scale, step.norm_across_frames)
-            x = moved if step.settings.effect == 1.0 else torch.lerp(x, moved, step.settings.effect)
-            self.ran.append(step.site)
+        for placed in modules:
+            settings = placed.settings
+            moved = placed.module(x, self.frames, settings.motion_scale, placed.norm_across_frames)
+            x = moved if settings.effect == 1.0 else torch.lerp(x, moved, settings.effect)
+            self.owed[placed.site] -= 1
         return x
 
     def check(self) -> None:
         """Raises RuntimeError where the UNet ran and fewer motion modules did than should have."""
-        missing = list(self.expected)
-        for site in self.ran:
-            missing.remove(site)
+        missing = [site for site, count in self.owed.items() if count > 0]
         if missing:
             raise RuntimeError(
-                f"{len(missing)} of {len(self.expected)} motion modules did not run ({', '.join(missing[:3])}...): "
+                f"{len(missing)} of {len(self.owed)} motion modules did not run ({', '.join(missing[:3])}...): "
                 "another node replaces parts of the UNet. Remove that node, or put Apply Motion Model behind it."
             )

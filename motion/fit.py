@@ -1,0 +1,69 @@
+"""Where motion modules belong in the host's UNet, and whether a motion model fits there."""
+
+from dataclasses import dataclass
+
+from comfy.ldm.modules.attention import SpatialTransformer
+from comfy.ldm.modules.diffusionmodules.openaimodel import ResBlock, UNetModel
+from comfy.model_patcher import ModelPatcher
+from torch import nn
+
+from .formats import MotionFormat, sites
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a motion module follows in the host's UNet."""
+
+    block: tuple[str, int]
+    """As the host writes it into `transformer_options["block"]`."""
+    layer: nn.Module
+    channels: int
+
+
+def check_fit(model: ModelPatcher, motion_format: MotionFormat) -> None:
+    """Raises ValueError where the motion modules have no place, or another width than it, in the MODEL's UNet."""
+    unet, family = model.model.diffusion_model, motion_format.family
+    advice = f"Connect an {family.base} checkpoint, or load a motion model for the connected one."
+    if not isinstance(unet, UNetModel):
+        name = type(model.model).__name__
+        raise ValueError(f"The connected model is {name}, and AnimateDiff needs SD1.5 or SDXL. {advice}")
+    places = unet_places(unet)
+    for part, modules in sites_by_part(motion_format).items():
+        if modules and [channels for _, channels in modules] != [place.channels for place in places[part]]:
+            raise ValueError(
+                f"This is a motion model for {family.base} ({family.name}), "
+                f"but the connected model is {base_name(model)}. {advice}"
+            )
+
+
+def base_name(model: ModelPatcher) -> str:
+    """What users call the MODEL's architecture."""
+    name = type(model.model.model_config).__name__
+    return {"SD15": "SD1.5", "SD20": "SD2"}.get(name, name)
+
+
+def sites_by_part(motion_format: MotionFormat) -> dict[str, list[tuple[str, int]]]:
+    """The motion modules (name, channels) of the UNet's input, middle and output blocks, in running order."""
+    prefixes = {"input": "down_blocks", "middle": "mid_block", "output": "up_blocks"}
+    return {
+        part: [(site, channels) for site, channels in sites(motion_format).items() if site.startswith(prefix)]
+        for part, prefix in prefixes.items()
+    }
+
+
+def unet_places(unet: UNetModel) -> dict[str, list[Place]]:
+    """The places of motion modules: after a block's SpatialTransformer, or after its first ResBlock where it has none.
+
+    Source: the trained places of guoyww's UNet3DConditionModel, seen on the host's UNet.
+    """
+    parts = {"input": unet.input_blocks, "middle": [unet.middle_block], "output": unet.output_blocks}
+    places: dict[str, list[Place]] = {part: [] for part in parts}
+    for part, blocks in parts.items():
+        for index, block in enumerate(blocks):
+            layers = list(block) if block is not None else []
+            resblocks = [layer for layer in layers if isinstance(layer, ResBlock)]
+            transformers = [layer for layer in layers if isinstance(layer, SpatialTransformer)]
+            if resblocks:
+                layer = transformers[-1] if transformers else resblocks[0]
+                places[part].append(Place((part, index), layer, resblocks[0].out_channels))
+    return places
