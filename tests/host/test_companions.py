@@ -207,20 +207,56 @@ def compiled(model):
     return model
 
 
+SETTINGS = ({}, {"motion_scale": 1.5}, {"end_percent": 0.5}, {"effect": 0.3})
+
+
 @pytest.mark.parametrize("family", ["v1", "v3"])
 @pytest.mark.parametrize("order", ["before", "after"])
 def test_torch_compile(sd15, family, order):
+    """Settings are not frozen at those of the first call, also where one compiled MODEL serves several."""
     torch._dynamo.reset()
-    motion = motion_model(family)
+    motion, once = motion_model(family), compiled(sd15)
+    for settings in SETTINGS:
+        moving = (
+            compiled(animated(sd15, motion, **settings)) if order == "after" else animated(once, motion, **settings)
+        )
+        expected = sample(animated(sd15, motion, **settings), steps=3)
+        assert torch.allclose(sample(moving, steps=3), expected, atol=1e-3), settings
+    torch._dynamo.reset()
 
-    def both(**settings):
-        return (
-            compiled(animated(sd15, motion, **settings))
-            if order == "after"
-            else animated(compiled(sd15), motion, **settings)
+
+def tiled(model):
+    """As tiled-diffusion packs do: both halves of every picture in one batch, tile by tile."""
+
+    def call(apply_model, arguments):
+        x, c = arguments["input"], dict(arguments["c"])
+        c["c_crossattn"] = torch.cat([c["c_crossattn"]] * 2)
+        return torch.cat(
+            apply_model(torch.cat(x.chunk(2, dim=-1)), arguments["timestep"].repeat(2), **c).chunk(2), dim=-1
         )
 
-    for settings in ({}, {"motion_scale": 1.5}, {"end_percent": 0.5}, {"effect": 0.3}):
-        expected = sample(animated(sd15, motion, **settings), steps=3)
-        assert torch.allclose(sample(both(**settings), steps=3), expected, atol=1e-3), settings
-    torch._dynamo.reset()
+    model = model.clone()
+    model.set_model_unet_function_wrapper(call)
+    return model
+
+
+def test_tiles_in_one_batch_stay_separate_videos(sd15):
+    """The half that is the same in two runs comes out the same, whatever the other half holds."""
+    model = tiled(animated(sd15, motion_model()))
+    start = latents(seed=4)
+    changed = start.clone()
+    changed[..., 8:] = latents(seed=9)[..., 8:]
+    one, other = (sample(model, latent_image=image, steps=1, denoise=0.5) for image in (start, changed))
+    assert torch.allclose(one[..., :8], other[..., :8], atol=1e-3)
+    assert not torch.allclose(one[..., 8:], other[..., 8:], atol=1e-1)
+
+
+def test_a_batch_that_is_no_whole_number_of_clips_is_an_error(sd15):
+    def call(apply_model, arguments):
+        cut = {**arguments["c"], "c_crossattn": arguments["c"]["c_crossattn"][:-3]}
+        return apply_model(arguments["input"][:-3], arguments["timestep"][:-3], **cut)
+
+    model = animated(sd15, motion_model())
+    model.set_model_unet_function_wrapper(call)
+    with pytest.raises(RuntimeError, match="13 pictures, which is not a whole number of clips of 8 frames"):
+        sample(model)

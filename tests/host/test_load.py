@@ -2,6 +2,7 @@
 
 import pickle
 
+import comfy.cli_args
 import folder_paths
 import pytest
 import torch
@@ -57,6 +58,15 @@ def test_the_host_can_make_the_model_anew(tmp_path, v2):
     fresh = factory(*arguments, disable_dynamic=True)
     assert fresh.model is not patcher.model and not fresh.is_dynamic()
     assert torch.equal(fresh.model.state_dict()[KEY], patcher.model.state_dict()[KEY])
+
+
+@pytest.mark.parametrize("option", ["fp8_e4m3fn_unet", "fp8_e5m2_unet"])
+def test_motion_weights_are_never_held_in_one_byte(tmp_path, v2, monkeypatch, option):
+    """--fp8_e4m3fn-unet is meant for the checkpoint's large weights; norms and biases do not survive it."""
+    monkeypatch.setattr(comfy.cli_args.args, option, True)
+    path = str(tmp_path / "motion.safetensors")
+    save_file(v2, path)
+    assert {value.dtype for value in load_motion_model(path).model.state_dict().values()} == {torch.float16}
 
 
 def damaged(folder, name, content):
