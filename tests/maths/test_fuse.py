@@ -1,0 +1,64 @@
+"""Blend weights against the incumbent's, and what must hold of all."""
+
+import gzip
+import json
+
+import pytest
+from animatediff_native.sampling.fuse import ALL, RELATIVE, overlap_linear, relative_bias, weights
+from oracles import DATA
+
+VECTORS = json.loads(gzip.decompress((DATA / "ade_vectors.json.gz").read_bytes()))["fuse_weights"]
+FRAMES = 48
+
+
+def window_at(place: str, length: int) -> list[int]:
+    start = {"first": 0, "middle": 5, "last": FRAMES - length}[place]
+    return list(range(start, start + length))
+
+
+def test_the_incumbents_weights():
+    known = [v for v in VECTORS if len(v["weights"]) == v["n"]]  # some of its methods fail on odd lengths
+    assert len(known) == 67
+    for vector in known:
+        method = vector["fuse"].lstrip("🔬")
+        window = window_at(vector["pos"], vector["n"])
+        found = weights(method, window, FRAMES, vector["overlap"], vector["sigma"])
+        assert found == pytest.approx(vector["weights"], abs=1e-5), vector
+
+
+@pytest.mark.parametrize("method", [name for name in ALL if name != RELATIVE])
+@pytest.mark.parametrize("length", [1, 2, 3, 7, 8, 16])
+def test_every_frame_counts(method, length):
+    for sigma in (0.0, 1.0, 3.0, 14.6):
+        for place in ("first", "middle", "last"):
+            found = weights(method, window_at(place, length), FRAMES, min(3, length - 1), sigma)
+            assert len(found) == length and min(found) > 0
+
+
+@pytest.mark.parametrize("method", ["flat", "pyramid", "pyramid-sigma", "pyramid-sigma inverse", "gauss-sigma"])
+def test_symmetry(method):
+    for length in (7, 8):
+        found = weights(method, window_at("middle", length), FRAMES, 2, 1.0)
+        assert found == pytest.approx(found[::-1])
+
+
+def test_overlap_linear():
+    assert overlap_linear(6, 0, first=False, last=False) == [1.0] * 6
+    assert overlap_linear(6, 3, first=True, last=True) == [1.0] * 6
+    assert overlap_linear(6, 3, first=False, last=True) == pytest.approx([0, 0.5, 1, 1, 1, 1])
+    assert overlap_linear(6, 3, first=True, last=False) == pytest.approx([1, 1, 1, 1, 0.5, 0])
+
+
+def test_relative():
+    assert relative_bias([0, 1, 2, 3, 4]) == pytest.approx([0.01, 0.5, 1, 0.5, 0.01], abs=0.01)
+
+
+def test_random_weights_come_from_the_seed():
+    window = window_at("middle", 8)
+    assert weights("random", window, FRAMES, 2, 1.0, seed=3) == weights("random", window, FRAMES, 2, 1.0, seed=3)
+    assert weights("random", window, FRAMES, 2, 1.0, seed=3) != weights("random", window, FRAMES, 2, 1.0, seed=4)
+
+
+def test_an_unknown_method_is_refused():
+    with pytest.raises(ValueError, match="'triangle' is not a fuse_method. Choose one of: pyramid, flat"):
+        weights("triangle", [0, 1], FRAMES, 0, 1.0)

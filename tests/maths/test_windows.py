@@ -1,0 +1,151 @@
+"""Window schedules: literal tables, the incumbent's lists, and properties over a grid."""
+
+import gzip
+import json
+import math
+
+import pytest
+from animatediff_native.sampling.windows import (
+    BATCHED,
+    LOOPED_UNIFORM,
+    SCHEDULES,
+    STANDARD_STATIC,
+    STANDARD_UNIFORM,
+    WindowPlan,
+    ordered_halving,
+    plan_at,
+    windows,
+)
+from comfy.context_windows import get_matching_context_schedule
+from oracles import DATA
+
+VECTORS = json.loads(gzip.decompress((DATA / "ade_vectors.json.gz").read_bytes()))
+
+
+def plan_of(vector: dict) -> WindowPlan:
+    return WindowPlan(
+        vector["schedule"],
+        vector["length"],
+        vector["overlap"],
+        vector.get("stride", 1),
+        bool(vector.get("closed_loop")),
+    )
+
+
+def stays_in_the_clip(plan: WindowPlan, frames: int) -> bool:
+    """Whether even the widest stride's windows are no longer than the clip; there the incumbent repeats frames."""
+    if frames <= plan.context_length:
+        return True
+    strides = min(plan.context_stride, math.ceil(math.log2(frames / plan.context_length)) + 1)
+    return strides == 1 or plan.context_length * 2 ** (strides - 1) <= frames
+
+
+KNOWN = [v for v in VECTORS["windows"] if stays_in_the_clip(plan_of(v), v["frames"])]
+
+
+def test_the_incumbents_lists():
+    assert len(KNOWN) > 200
+    for vector in KNOWN:
+        assert windows(plan_of(vector), vector["frames"], vector.get("step", 0)) == vector["windows"], vector
+
+
+def test_ordered_halving():
+    assert [ordered_halving(step) for step in range(33)] == VECTORS["ordered_halving"]
+
+
+def ranges(*pairs):
+    return [list(range(first, last + 1)) for first, last in pairs]
+
+
+def test_literal_tables():
+    uniform = WindowPlan(STANDARD_UNIFORM, 16, 4)
+    assert windows(uniform, 48, 0) == ranges((0, 15), (12, 27), (24, 39), (32, 47))
+    assert windows(uniform, 48, 1) == ranges((24, 39), (32, 47), (0, 15), (12, 27))
+    assert windows(uniform, 24, 2) == ranges((6, 21), (8, 23), (0, 15))
+    assert windows(WindowPlan(STANDARD_STATIC, 16, 4), 33) == ranges((0, 15), (12, 27), (17, 32))
+    assert windows(WindowPlan(BATCHED, 16), 33) == ranges((0, 15), (16, 31), (32, 32))
+    looped = WindowPlan(LOOPED_UNIFORM, 4, 1, closed_loop=True)
+    assert windows(looped, 6) == [[0, 1, 2, 3], [3, 4, 5, 0]]
+    strided = WindowPlan(LOOPED_UNIFORM, 4, 1, context_stride=2, closed_loop=True)
+    assert windows(strided, 8)[-1] == [7, 1, 3, 5]
+
+
+GRID = [
+    (schedule, frames, length, overlap, stride)
+    for schedule in SCHEDULES
+    for frames in (1, 5, 16, 17, 24, 33, 64, 100)
+    for length in (1, 4, 7, 16)
+    for overlap in (0, 1, 3, 6)
+    for stride in (1, 2, 3)
+    if overlap < length
+]
+
+
+@pytest.mark.parametrize("loop", [False, True])
+def test_properties(loop):
+    for schedule, frames, length, overlap, stride in GRID:
+        plan = WindowPlan(schedule, length, overlap, stride, closed_loop=loop)
+        for step in range(5):
+            found = windows(plan, frames, step)
+            case = (schedule, frames, length, overlap, stride, loop, step, found)
+            assert {frame for window in found for frame in window} == set(range(frames)), case
+            assert all(len(set(window)) == len(window) for window in found), case
+            if schedule in (STANDARD_STATIC, STANDARD_UNIFORM, LOOPED_UNIFORM):
+                assert all(len(window) == min(length, frames) for window in found), case
+
+
+def test_overlaps_hold():
+    for frames in (17, 24, 33, 64):
+        for overlap in (0, 2, 5):
+            found = windows(WindowPlan(STANDARD_STATIC, 16, overlap), frames)
+            for left, right in zip(found, found[1:], strict=False):
+                assert len(set(left) & set(right)) >= overlap
+
+
+class HostHandler:
+    """What the host's own schedule functions read."""
+
+    def __init__(self, plan, step):
+        self.context_length, self.context_overlap = plan.context_length, plan.context_overlap
+        self.context_stride, self.closed_loop, self._step = plan.context_stride, plan.closed_loop, step
+
+
+def test_the_hosts_own_functions_agree_where_they_are_right():
+    for schedule, frames, length, overlap, stride in GRID:
+        plan = WindowPlan(schedule, length, overlap, stride)
+        if schedule in (STANDARD_STATIC, STANDARD_UNIFORM, LOOPED_UNIFORM, BATCHED) and stays_in_the_clip(plan, frames):
+            for step in range(3):
+                theirs = get_matching_context_schedule(schedule).func(frames, HostHandler(plan, step), {})
+                assert windows(plan, frames, step) == theirs, (plan, frames, step)
+
+
+@pytest.mark.parametrize("overlap", [16, 17, -1])
+def test_an_overlap_that_never_moves_on_is_refused(overlap):
+    with pytest.raises(
+        ValueError, match=f"context_overlap is {overlap} and context_length 16.*0 to context_length - 1"
+    ):
+        WindowPlan(STANDARD_STATIC, 16, overlap)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ({"context_schedule": "uniform"}, "'uniform' is not a context_schedule"),
+        ({"context_length": 0, "context_overlap": 0}, "at least 1 frame"),
+        ({"context_stride": 0}, "context_stride is 0"),
+    ],
+)
+def test_nonsense_is_refused(words, message):
+    with pytest.raises(ValueError, match=message):
+        WindowPlan(**words)
+
+
+def test_a_group_of_plans():
+    first, second, third = (
+        WindowPlan(context_length=n, context_overlap=0, guarantee_steps=g) for n, g in ((8, 1), (12, 2), (16, 1))
+    )
+    sigmas = [14.0, 10.0, 6.0, 3.0, 1.0, 0.3]
+    starts = [10**9, 6.0, 5.9]
+    lengths = [plan_at((first, second, third), starts, sigmas, step).context_length for step in range(6)]
+    assert lengths == [8, 8, 12, 12, 16, 16]
+    assert plan_at((second, first), [3.0, 10**9], sigmas, 2) is first  # in any order
