@@ -23,6 +23,12 @@ from .temporal import TemporalTransformer
 KEY = "animatediff"
 """Our name in the host's registers: wrappers, additional models, attachments, `transformer_options`."""
 
+VIDEOS_PER_COND = f"{KEY}_videos_per_cond"
+"""In `transformer_options`: how many windows of the clip are in this call, one after the other; 1 where absent."""
+
+VIEWS = f"{KEY}_views"
+"""In `transformer_options`: windows inside the temporal attention, [(frame indices, weights), ...], or None."""
+
 LAYER_PATCH = "forward_timestep_embed_patch"
 EMBEDDING_PATCH = "emb_patch"
 
@@ -49,6 +55,8 @@ class MotionRun:
     """Frames of the whole clip."""
     calls: int = 0
     """UNet calls in which every motion module ran."""
+    step: int = 0
+    """Steps that the sampler has done."""
 
 
 def attach(model: ModelPatcher, motion_model: ModelPatcher, settings: MotionSettings) -> ModelPatcher:
@@ -94,7 +102,7 @@ def apply_model_with_motion(
         (motion, settings) for motion, settings in with_settings(motion_models) if is_active(settings, base, options)
     ]
     unet = getattr(base.diffusion_model, "_orig_mod", base.diffusion_model)  # a compiled UNet holds the plain one
-    call = MotionCall(unet, active, frames)
+    call = MotionCall(unet, active, frames, options.get(VIEWS))
     with norms_across_frames(unet, call.norms, frames):
         result = executor(x, t, c_concat, c_crossattn, control, call.enter(options), **kwargs)
     if call.unet_ran:
@@ -109,12 +117,12 @@ def with_settings(motion_models: list[ModelPatcher]) -> list[tuple[ModelPatcher,
 
 
 def frames_of_call(batch: int, options: dict, run: MotionRun | None) -> int:
-    """Frames of each video in a call of `batch` pictures (one video per cond, the host's order).
+    """Frames of each video in a call of `batch` pictures (one video per cond and window, the host's order).
 
     Other packs may batch differently (tiles, say): where the clip is run whole and its length is known, that length
     decides, so that no motion module ever mixes two videos.
     """
-    videos = len(options.get("cond_or_uncond", ())) or 1
+    videos = (len(options.get("cond_or_uncond", ())) or 1) * options.get(VIDEOS_PER_COND, 1)
     frames, rest = divmod(batch, videos)
     if run is not None and options.get("context_window") is None and frames != run.full_length:
         frames, rest = run.full_length, batch % run.full_length
@@ -159,8 +167,9 @@ class PlacedModule:
 class MotionCall:
     """One call of the UNet: which motion modules follow which layer, and which of them have run."""
 
-    def __init__(self, unet: UNetModel, active: list[tuple[ModelPatcher, MotionSettings]], frames: int):
+    def __init__(self, unet: UNetModel, active: list[tuple[ModelPatcher, MotionSettings]], frames: int, views):
         self.frames = frames
+        self.views = views
         self.placed: dict[tuple[str, int], tuple[nn.Module, list[PlacedModule]]] = {}
         """Block -> (the layer that motion follows there, the modules of every active motion model)."""
         self.owed: Counter[str] = Counter()
@@ -223,7 +232,7 @@ class MotionCall:
             return x
         for placed in modules:
             settings = placed.settings
-            moved = placed.module(x, self.frames, settings.motion_scale, placed.norm_across_frames)
+            moved = placed.module(x, self.frames, settings.motion_scale, placed.norm_across_frames, self.views)
             x = moved if settings.effect == 1.0 else torch.lerp(x, moved, settings.effect)
             self.owed[placed.site] -= 1
         return x

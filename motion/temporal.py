@@ -5,7 +5,7 @@ Shapes are written as einops does; f is the frames of one video, b the videos of
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 
 import torch
@@ -17,6 +17,10 @@ from .formats import HEADS
 
 Attention = Callable[[Tensor, Tensor, Tensor, int], Tensor]
 """(q, k, v, heads) -> out, all of the shape (n, f, c)."""
+
+
+Views = Sequence[tuple[Sequence[int], Sequence[float]]]
+"""Windows inside the attention: (indices of frames, their blend weights); together they hold every frame."""
 
 
 def scaled_dot_product(q: Tensor, k: Tensor, v: Tensor, heads: int) -> Tensor:
@@ -106,11 +110,27 @@ class TemporalBlock(nn.Module):
         self.ff = FeedForward(channels, operations, **place)
         self.ff_norm = operations.LayerNorm(channels, **place)
 
-    def forward(self, x: Tensor, motion_scale: float = 1.0) -> Tensor:
+    def forward(self, x: Tensor, motion_scale: float = 1.0, views: Views | None = None) -> Tensor:
         """x: n f c."""
+        x = self.attend(x, motion_scale) if views is None else self.attend_in_views(x, motion_scale, views)
+        return x + self.ff(self.ff_norm(x))
+
+    def attend(self, x: Tensor, motion_scale: float) -> Tensor:
         for attention, norm in zip(self.attention_blocks, self.norms, strict=True):
             x = x + attention(norm(x), motion_scale)
-        return x + self.ff(self.ff_norm(x))
+        return x
+
+    def attend_in_views(self, x: Tensor, motion_scale: float, views: Views) -> Tensor:
+        """Each view on its own, its positions from 0; where views overlap, their weighted mean.
+
+        Source: FreeNoise, arXiv:2310.15169, window-based attention fusion.
+        """
+        blended, total = torch.zeros_like(x), x.new_zeros(x.shape[1], 1)
+        for frames, weights in views:
+            weights = x.new_tensor(weights).unsqueeze(-1)
+            blended[:, frames] += self.attend(x[:, frames], motion_scale) * weights
+            total[frames] += weights
+        return blended / total
 
 
 class TemporalTransformer(nn.Module):
@@ -128,7 +148,14 @@ class TemporalTransformer(nn.Module):
         self.transformer_blocks = nn.ModuleList([TemporalBlock(channels, attentions, attention, operations, **place)])
         self.proj_out = operations.Linear(channels, channels, **place)
 
-    def forward(self, x: Tensor, frames: int, motion_scale: float = 1.0, norm_across_frames: bool = False) -> Tensor:
+    def forward(
+        self,
+        x: Tensor,
+        frames: int,
+        motion_scale: float = 1.0,
+        norm_across_frames: bool = False,
+        views: Views | None = None,
+    ) -> Tensor:
         """x: (b f) c h w -> the same shape; the frames of one video are contiguous.
 
         `norm_across_frames`: the GroupNorm averages over f, h, w of a video (diffusers; the SDXL branch) instead
@@ -142,5 +169,5 @@ class TemporalTransformer(nn.Module):
             y = rearrange(self.norm(x), "(b f) c h w -> (b h w) f c", f=frames)
         y = self.proj_in(y)
         for block in self.transformer_blocks:
-            y = block(y, motion_scale)
+            y = block(y, motion_scale, views)
         return x + rearrange(self.proj_out(y), "(b h w) f c -> (b f) c h w", h=height, w=x.shape[-1])

@@ -9,7 +9,7 @@ import random
 from collections.abc import Sequence
 
 RELATIVE = "relative"
-"""A running mean over the windows in their order; see `relative_bias`."""
+"""Weights by the distance from the window's middle; see `relative_bias`."""
 TINY = 1e-37
 """The outermost weight of overlap-linear: never quite 0, so that a frame which only one window holds is kept."""
 
@@ -21,6 +21,8 @@ def weights(method: str, window: Sequence[int], frames: int, overlap: int, sigma
         return overlap_linear(length, overlap, first=0 in window, last=frames - 1 in window)
     if method == "random":
         return uniform(length, seed)
+    if method == RELATIVE:
+        return relative_bias(window)
     if method not in METHODS:
         raise ValueError(f"'{method}' is not a fuse_method. Choose one of: {', '.join(ALL)}.")
     return METHODS[method](length, sigma)
@@ -81,7 +83,7 @@ def uniform(length: int, seed: int) -> list[float]:
 
 
 def relative_bias(window: Sequence[int]) -> list[float]:
-    """For RELATIVE: 1 at the window's middle frame, falling to 0.01 at its ends."""
+    """1 at the window's middle frame, falling to 0.01 at its ends. (The host's running mean of these is the same.)"""
     first, last = window[0], window[-1]
     return [max(0.01, 1 - abs(i - (first + last) / 2) / ((last - first + 0.01) / 2)) for i in window]
 

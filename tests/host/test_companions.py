@@ -1,14 +1,11 @@
 """Motion beside the host's own guiders, samplers and model patches: it runs, at every site, and it changes the clip."""
 
-import comfy.cldm.cldm
-import comfy.controlnet
 import comfy.hooks
 import comfy.model_management
-import comfy.ops
 import comfy.samplers
 import pytest
 import torch
-from clips import FRAMES, animated, conditioning, latents, motion_model, sample
+from clips import FRAMES, animated, conditioning, controlnet, latents, motion_model, sample
 from comfy_api.torch_helpers import set_torch_compile_wrapper
 from comfy_extras import (
     nodes_custom_sampler,
@@ -22,7 +19,7 @@ from comfy_extras import (
     nodes_tomesd,
 )
 from comfy_extras.nodes_torch_compile import skip_torch_compile_dict
-from unets import SD15, unet_model
+from unets import unet_model
 from weights import filled
 
 import nodes
@@ -155,15 +152,6 @@ def test_ksampler_advanced_in_two_parts(sd15):
         part = nodes.KSamplerAdvanced().sample(model, "enable", *words, {"samples": latents()}, 0, 2, "enable")[0]
         both = nodes.KSamplerAdvanced().sample(model, "disable", *words, part, 2, 4, "disable")[0]
     assert torch.allclose(both["samples"], whole["samples"], atol=1e-3)
-
-
-def controlnet():
-    config = {key: value for key, value in SD15.items() if key not in ("out_channels", "transformer_depth_output")}
-    net = comfy.cldm.cldm.ControlNet(
-        **config, hint_channels=3, dtype=torch.float32, operations=comfy.ops.disable_weight_init
-    )
-    net.load_state_dict(filled({key: tuple(value.shape) for key, value in net.state_dict().items()}, 9))
-    return comfy.controlnet.ControlNet(net, load_device=comfy.model_management.get_torch_device())
 
 
 def test_controlnet_with_a_hint_per_frame(sd15, motion):

@@ -1,5 +1,7 @@
 """Sampling a clip with the small UNets, in this process. Import after the host is on `sys.path`."""
 
+import comfy.cldm.cldm
+import comfy.controlnet
 import comfy.model_management
 import comfy.ops
 import comfy.sample
@@ -10,8 +12,8 @@ from animatediff_native.motion.convert import canonical, is_hotshot
 from animatediff_native.motion.formats import TABLE, detect
 from animatediff_native.motion.model import MotionModel
 from animatediff_native.sampling.run import watch
-from unets import SD15_CHANNELS, SDXL_CHANNELS
-from weights import motion_state
+from unets import SD15, SD15_CHANNELS, SDXL_CHANNELS
+from weights import filled, motion_state
 
 FRAMES = 8
 CHANNELS = {"sdxl": SDXL_CHANNELS, "hotshot": SDXL_CHANNELS}
@@ -67,3 +69,13 @@ def sample(model, frames: int = FRAMES, steps: int = 2, cfg: float = 4.0, positi
             image,
             **words,
         )
+
+
+def controlnet():
+    """A ControlNet for the small SD1.5 UNet, in the host's own class."""
+    config = {key: value for key, value in SD15.items() if key not in ("out_channels", "transformer_depth_output")}
+    net = comfy.cldm.cldm.ControlNet(
+        **config, hint_channels=3, dtype=torch.float32, operations=comfy.ops.disable_weight_init
+    )
+    net.load_state_dict(filled({key: tuple(value.shape) for key, value in net.state_dict().items()}, 9))
+    return comfy.controlnet.ControlNet(net, load_device=comfy.model_management.get_torch_device())

@@ -9,6 +9,7 @@ from PIL import Image
 from workflows import EXAMPLES, example, nodes_of, to_prompt
 
 OURS = ("ADN_", "ADE_")
+CUSTOM = {"context_schedule": "standard_static", "fuse_method": "pyramid", "context_stride": 1, "closed_loop": False}
 
 
 def small(prompt: dict, pixels: int = 64, steps: int = 2, frames: int | None = None) -> dict:
@@ -104,11 +105,24 @@ def test_progress_is_reported(server, prompt):
     assert [entry for entry in steps if entry[0] == "KSampler"][-1] == ("KSampler", 4, 4)
 
 
-def test_too_many_frames_say_so_and_the_next_run_works(server, prompt):
+def test_a_clip_longer_than_the_motion_model_holds(server, prompt):
+    assert len(frames_of(server, server.run(small(prompt, steps=1, frames=36)))) == 36
+    assert "36 frames are more than the motion model takes at once (32)" in server.log_text()
+
+
+def test_a_wrong_value_says_so_and_the_next_run_works(server, prompt):
     forget(server)
     before = frames_of(server, server.run(prompt))
-    with pytest.raises(ServerError, match=r"33 frames are more than this motion model takes at once \(32\)"):
-        server.run(small(json.loads(json.dumps(prompt)), frames=33))
+    wrong = json.loads(json.dumps(prompt))
+    sampler = next(node for node in wrong.values() if node["class_type"] == "KSampler")
+    windows = {"model": sampler["inputs"]["model"], "preset": "custom", "context_length": 33, "context_overlap": 4}
+    wrong["windows"] = {"class_type": "ADN_ContextWindows", "inputs": windows | CUSTOM}
+    sampler["inputs"]["model"] = ["windows", 0]
+    with pytest.raises(ServerError, match=r"context_length of 33 frames is more than this motion model takes at once"):
+        server.run(small(wrong, frames=40))
+    windows["context_overlap"] = 33
+    with pytest.raises(ServerError, match="context_overlap is 33 and context_length 33"):
+        server.run(small(wrong, frames=40))
     forget(server)
     assert frames_of(server, server.run(prompt)) == before
 

@@ -1,0 +1,199 @@
+"""Context windows as the host runs them: `model_options["context_handler"]`, a subclass of the host's own.
+
+The host's handler slices the conditioning; the windows, their blending and the order of a step are ours, because the
+host's repeat frames at large strides, add a frame before each window, and give ControlNets the hints of other frames.
+"""
+
+import copy
+import logging
+
+import comfy.context_windows
+import comfy.model_management
+import comfy.utils
+import torch
+from comfy.context_windows import ContextFuseMethod, ContextSchedule, IndexListContextHandler, IndexListContextWindow
+from comfy.model_patcher import ModelPatcher
+from comfy.patcher_extension import WrappersMP
+from torch import Tensor
+
+from ..motion.attach import KEY, VIDEOS_PER_COND, VIEWS
+from . import fuse
+from .windows import WindowPlan, plan_at, windows
+
+log = logging.getLogger("animatediff")
+
+PREPARE_KEY = "ContextWindows_prepare_sampling"
+"""The host's name for its wrapper that estimates the memory of one window."""
+
+
+def with_windows(model: ModelPatcher, *plans: WindowPlan, windows_per_call: int = 0) -> ModelPatcher:
+    """A clone of `model` that samples in windows. Several plans: each from its start_percent on."""
+    model = model.clone()
+    model.model_options["context_handler"] = WindowHandler(plans, windows_per_call)
+    return with_window_memory(model)
+
+
+def with_window_memory(model: ModelPatcher) -> ModelPatcher:
+    """`model`, whose memory the host estimates for one window where there is a handler."""
+    if not model.get_wrappers(WrappersMP.PREPARE_SAMPLING, PREPARE_KEY):
+        comfy.context_windows.create_prepare_sampling_wrapper(model)
+    return model
+
+
+class WindowHandler(IndexListContextHandler):
+    """Immutable: one handler serves every clone of its MODEL, and each call works on a copy."""
+
+    def __init__(self, plans: tuple[WindowPlan, ...], windows_per_call: int = 0):
+        """windows_per_call: how many windows the UNet gets at once; 0 is as many as memory allows (1 on the CPU)."""
+        first = plans[0]
+        super().__init__(
+            ContextSchedule(first.context_schedule, None),
+            ContextFuseMethod(first.fuse_method, None),
+            context_length=first.context_length,
+            context_overlap=first.context_overlap,
+            context_stride=first.context_stride,
+            closed_loop=first.closed_loop,
+            dim=0,
+        )
+        self.causal_window_fix = False
+        self.plans = plans
+        self.windows_per_call = windows_per_call
+
+    def frames_at_once(self, frames: int) -> int:
+        """The most frames of a clip that attend to each other; no more than a motion model's max_frames may."""
+        if not self.plans[0].applies_to(frames):
+            return frames
+        return max(_attended(plan, frames) for plan in self.plans)
+
+    def should_use_context(self, model, conds, x_in, timestep, model_options) -> bool:
+        return self.plans[0].applies_to(x_in.shape[0])
+
+    def execute(
+        self, calc_cond_batch, model, conds, x_in: Tensor, timestep: Tensor, model_options: dict
+    ) -> list[Tensor]:
+        """The denoised clip for each cond (frames c h w), blended from its windows."""
+        return _WindowedCall(self, model, model_options).run(calc_cond_batch, conds, x_in, timestep)
+
+
+def _attended(plan: WindowPlan, frames: int) -> int:
+    longest = max(len(window) for window in windows(plan, frames))
+    if plan.views is not None and plan.views.applies_to(longest):
+        return max(len(view) for view in windows(plan.views, longest))
+    return longest
+
+
+class _WindowedCall(WindowHandler):
+    """One evaluation of the model in windows; what changes while it lasts."""
+
+    def __init__(self, handler: WindowHandler, model, model_options: dict):
+        self.__dict__.update(vars(handler))
+        self._model = model
+        self.options = model_options["transformer_options"]
+        self.model_options = model_options
+        self.controls: dict = {}
+        self.window: IndexListContextWindow | None = None
+
+    def run(self, calc_cond_batch, conds, x_in, timestep):
+        sigma = timestep.flatten()[0]
+        step = self.step_of(sigma)
+        frames = x_in.shape[0]
+        plan = self.plan_at(step)
+        all_windows = windows(plan, frames, step)
+        sums = [torch.zeros_like(x_in) for _ in conds]
+        totals = x_in.new_zeros((frames, 1, 1, 1))
+        done = 0
+        for group in self.groups(all_windows, conds, x_in):
+            comfy.model_management.throw_exception_if_processing_interrupted()
+            indices = [frame for window in group for frame in window]
+            self.window = IndexListContextWindow(indices, dim=0, total_frames=frames)
+            self.controls = {}
+            results = calc_cond_batch(
+                self._model,
+                [self.get_resized_cond(cond, x_in, self.window) for cond in conds],
+                x_in[indices],
+                timestep[indices] if timestep.shape[0] == frames else timestep,
+                self.options_for(plan, group, frames, step, float(sigma)),
+            )
+            for number, window in enumerate(group):
+                own = slice(number * len(window), (number + 1) * len(window))
+                weights = fuse.weights(plan.fuse_method, window, frames, plan.context_overlap, float(sigma), step)
+                weights = x_in.new_tensor(weights).view(-1, 1, 1, 1)
+                totals[window] += weights
+                for total, result in zip(sums, results, strict=True):
+                    total[window] += result[own] * weights
+            done += len(group)
+            self.report(step, done, len(all_windows))
+        return [total.div_(totals) for total in sums]
+
+    def step_of(self, sigma: Tensor) -> int:
+        """How many steps of the sampler are done: a second evaluation within a step counts to that step."""
+        if (run := self.options.get(KEY)) is not None:
+            return run.step
+        levels = self.options["sample_sigmas"].to(sigma)
+        return max(int((levels >= sigma * (1 - 1e-4)).sum()) - 1, 0)
+
+    def plan_at(self, step: int) -> WindowPlan:
+        if len(self.plans) == 1:
+            return self.plans[0]
+        sampling = self._model.model_sampling
+        starts = [float(sampling.percent_to_sigma(plan.start_percent)) for plan in self.plans]
+        return plan_at(self.plans, starts, self.options["sample_sigmas"].tolist(), step)
+
+    def groups(self, all_windows: list[list[int]], conds, x_in: Tensor) -> list[list[list[int]]]:
+        """Neighbouring windows of one length, as many as go into one call of the UNet."""
+        most = self.windows_per_call or self.windows_in_memory(len(all_windows[0]), conds, x_in)
+        groups: list[list[list[int]]] = []
+        for window in all_windows:
+            if groups and len(groups[-1]) < most and len(groups[-1][0]) == len(window):
+                groups[-1].append(window)
+            else:
+                groups.append([window])
+        return groups
+
+    def windows_in_memory(self, length: int, conds, x_in: Tensor) -> int:
+        if comfy.model_management.is_device_cpu(x_in.device):
+            return 1  # a larger batch only leaves the cache sooner
+        free = self._model.current_patcher.get_free_memory(x_in.device)
+        rows = length * sum(cond is not None for cond in conds)
+        return max(int(free / 1.5 / self._model.memory_required([rows, *x_in.shape[1:]])), 1)
+
+    def options_for(self, plan: WindowPlan, group, frames: int, step: int, sigma: float) -> dict:
+        """The model options of one call, with what the motion modules and other packs read of its windows."""
+        length = len(group[0])
+        views = None
+        if plan.views is not None and plan.views.applies_to(length):
+            method = plan.views.fuse_method if plan.views.fuse_method != fuse.RELATIVE else "pyramid"
+            overlap = plan.views.context_overlap
+            views = [
+                (view, fuse.weights(method, view, length, overlap, sigma, step))
+                for view in windows(plan.views, length, step)
+            ]
+        own = {
+            "context_window": self.window,
+            "ad_params": {"full_length": frames, "context_length": length, "sub_idxs": list(self.window.index_list)},
+            VIDEOS_PER_COND: len(group),
+            VIEWS: views,
+        }
+        return self.model_options | {"transformer_options": self.options | own}
+
+    def prepare_control_objects(self, control, device=None):
+        """The ControlNet with the hints of this window: one object for every cond, so that conds stay in one batch."""
+        if control is None:
+            return None
+        if id(control) not in self.controls:
+            indices = self.window.index_list
+            part = copy.copy(control)
+            part.previous_controlnet = self.prepare_control_objects(control.previous_controlnet, device)
+            hint = part.cond_hint_original
+            if hasattr(control, "sub_idxs"):  # Advanced-ControlNet slices by itself
+                part.sub_idxs = indices
+            elif isinstance(hint, Tensor) and hint.shape[0] > 1:
+                part.cond_hint_original = hint[[frame % hint.shape[0] for frame in indices]]
+                part.cond_hint = None
+            self.controls[id(control)] = part
+        return self.controls[id(control)]
+
+    def report(self, step: int, done: int, count: int) -> None:
+        """The node's progress bar moves with every window."""
+        steps = max(len(self.options["sample_sigmas"]) - 1, 1)
+        comfy.utils.ProgressBar(steps * count).update_absolute(step * count + done, steps * count)
