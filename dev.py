@@ -91,10 +91,11 @@ def matrix() -> int:
 
 def run_tests(python: str, host: Path, words: list[str], log: Path | None = None) -> int:
     """pytest in `python` on `host`; its output also goes to the file `log`."""
-    command = [python, "-m", "pytest", *words]
-    process = subprocess.Popen(
-        command, cwd=ROOT, env=os.environ | {"COMFYUI_DIR": str(host)}, stdout=subprocess.PIPE if log else None
-    )
+    workers = str(os.cpu_count() or 1)
+    command = [python, "-m", "pytest", "-n", workers, "--dist", "loadfile", *words]
+    # One thread each: torch's threads of several processes only wait for each other.
+    environment = os.environ | {"COMFYUI_DIR": str(host), "OMP_NUM_THREADS": "1"}
+    process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE if log else None)
     if log:
         with open(log, "wb") as file:
             for line in process.stdout:

@@ -1,5 +1,5 @@
 """The node ids of shared workflows (ComfyUI-AnimateDiff-Evolved's): thin forms over what our own nodes call."""
 
-from . import gen2
+from . import context, gen2
 
-NODES = [*gen2.NODES]
+NODES = [*gen2.NODES, *context.NODES]

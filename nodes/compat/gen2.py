@@ -6,7 +6,9 @@ from comfy_api.latest import io
 from ...motion.attach import MotionSettings, attach
 from ...motion.load import MOTION_MODELS, load_motion_model
 from ...sampling.beta_schedules import KEEP, with_beta_schedule
+from ...sampling.handler import with_windows
 from ...sampling.run import watch
+from .context import ContextOptions
 
 MotionModelADE = io.Custom("MOTION_MODEL_ADE")
 MotionModels = io.Custom("M_MODELS")
@@ -83,15 +85,18 @@ class UseEvolvedSampling(io.ComfyNode):
                     tooltip="The noise schedule. autoselect takes the motion model's.",
                 ),
                 MotionModels.Input("m_models", optional=True, tooltip="From Apply AnimateDiff Model."),
+                ContextOptions.Input("context_options", optional=True, tooltip="Windows for clips of any length."),
             ],
             outputs=[io.Model.Output(display_name="MODEL")],
             is_deprecated=True,
         )
 
     @classmethod
-    def execute(cls, model, beta_schedule: str, m_models=()) -> io.NodeOutput:
+    def execute(cls, model, beta_schedule: str, m_models=(), context_options=()) -> io.NodeOutput:
         for motion_model, settings in m_models:
             model = attach(model, motion_model, settings)
+        if context_options:
+            model = with_windows(model, *context_options)
         return io.NodeOutput(with_beta_schedule(watch(model), beta_schedule_of(beta_schedule, m_models)))
 
 

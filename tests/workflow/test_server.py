@@ -120,7 +120,7 @@ def test_a_wrong_value_says_so_and_the_next_run_works(server, prompt):
     sampler["inputs"]["model"] = ["windows", 0]
     with pytest.raises(ServerError, match=r"context_length of 33 frames is more than this motion model takes at once"):
         server.run(small(wrong, frames=40))
-    windows["context_overlap"] = 33
+    wrong["windows"]["inputs"]["context_overlap"] = 33
     with pytest.raises(ServerError, match="context_overlap is 33 and context_length 33"):
         server.run(small(wrong, frames=40))
     forget(server)
@@ -174,3 +174,28 @@ def test_memory_options_of_the_host(comfyui, base, option, tmp_path):
     with ComfyServer(comfyui, base, option, output=tmp_path) as server:
         prompt = small(to_prompt(example("Text to Animation"), server.get("/object_info")), frames=8)
         assert len(frames_of(server, server.run(prompt))) == 8
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ("ADE_StandardStaticContextOptions", {"context_overlap": 4}),
+        ("ADE_StandardUniformContextOptions", {"context_overlap": 4, "context_stride": 1}),
+        ("ADE_LoopedUniformContextOptions", {"context_overlap": 4, "context_stride": 2, "closed_loop": True}),
+        ("ADE_BatchedContextOptions", {}),
+    ],
+)
+def test_context_options_of_shared_workflows(server, prompt, options, words):
+    """Each of the old forms, with views inside and a second one for the end of the run, on a clip of 20 frames."""
+    identity = next(key for key, node in prompt.items() if node["class_type"] == "ADN_ApplyMotionModel")
+    loader = prompt[identity]["inputs"]["motion_model"][0]
+    prompt[loader]["class_type"] = "ADE_LoadAnimateDiffModel"
+    prompt["apply"] = {"class_type": "ADE_ApplyAnimateDiffModelSimple", "inputs": {"motion_model": [loader, 0]}}
+    prompt["first"] = {"class_type": options, "inputs": {"context_length": 16, **words}}
+    late = {"view_opts_req": ["view", 0], "start_percent": 0.6, "prev_context": ["first", 0]}
+    prompt["late"] = {"class_type": "ADE_ViewsOnlyContextOptions", "inputs": late}
+    view = {"view_length": 8, "view_overlap": 2, "fuse_method": "flat"}
+    prompt["view"] = {"class_type": "ADE_StandardStaticViewOptions", "inputs": view}
+    inputs = {"model": prompt[identity]["inputs"]["model"], "m_models": ["apply", 0], "beta_schedule": "autoselect"}
+    prompt[identity] = {"class_type": "ADE_UseEvolvedSampling", "inputs": inputs | {"context_options": ["late", 0]}}
+    assert len(set(frames_of(server, server.run(small(prompt, frames=20))))) == 20
