@@ -2,6 +2,8 @@
 
 import comfyui_version
 
+import nodes as host_nodes
+
 MINIMUM_HOST = "0.20.1"
 
 
@@ -30,7 +32,8 @@ register_folders()
 
 class AnimateDiffExtension(ComfyExtension):
     async def get_node_list(self) -> list:
-        return NODES
+        """Our nodes, without those whose id another pack has taken (it also gets them if it loads later)."""
+        return [node for node in NODES if node.GET_SCHEMA().node_id not in host_nodes.NODE_CLASS_MAPPINGS]
 
 
 async def comfy_entrypoint() -> AnimateDiffExtension:

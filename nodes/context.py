@@ -25,7 +25,7 @@ class ContextWindows(io.ComfyNode):
                     "preset",
                     options=presets.CHOICES,
                     default="stable",
-                    tooltip="stable: windows that move from step to step, for the fewest seams. "
+                    tooltip="stable: windows that move from step to step, so that no seam stays. "
                     "fast: the fewest windows. loop: the last frame flows into the first. custom: the settings below.",
                 ),
                 io.Int.Input(

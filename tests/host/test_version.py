@@ -1,7 +1,11 @@
 """An older host gets one sentence that names both versions and what to do."""
 
+import asyncio
+
 import animatediff_native
 import pytest
+
+import nodes
 
 
 @pytest.mark.parametrize("version", ["0.18.2", "0.16.3", "0.3.75", "0.20.0"])
@@ -15,6 +19,19 @@ def test_an_older_host(version):
 @pytest.mark.parametrize("version", ["0.20.1", "0.20.2", "0.30.0", "0.100.0", "1.0.0", "0.45.2.dev0"])
 def test_a_new_enough_host(version):
     animatediff_native._check_host(version)
+
+
+def registered() -> set[str]:
+    extension = asyncio.run(animatediff_native.comfy_entrypoint())
+    return {node.GET_SCHEMA().node_id for node in asyncio.run(extension.get_node_list())}
+
+
+def test_another_packs_ids_stay_its_own(monkeypatch):
+    """With ComfyUI-AnimateDiff-Evolved installed, its own nodes answer to their ids."""
+    before = registered()
+    assert {"ADN_ApplyMotionModel", "ADE_UseEvolvedSampling"} <= before
+    monkeypatch.setitem(nodes.NODE_CLASS_MAPPINGS, "ADE_UseEvolvedSampling", object)
+    assert registered() == before - {"ADE_UseEvolvedSampling"}
 
 
 def test_one_entry_point():

@@ -1,6 +1,7 @@
 """Small seeded random weights in the exact public key layouts, since trained ones cannot be shipped.
 
-Every tensor depends on the seed and its own key alone.
+Every tensor depends on the seed and its own key alone. The layouts are written down here once more, apart from the
+pack's own, so that a mistake in either is seen.
 """
 
 import math
