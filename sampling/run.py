@@ -4,10 +4,16 @@ import logging
 
 from comfy.model_patcher import ModelPatcher
 from comfy.patcher_extension import WrappersMP
+from torch import Tensor
 
 from ..motion.attach import KEY, MotionRun
 from .handler import WindowHandler, with_window_memory
+from .noise import Layer, added, clip_noise
+from .presets import preset
 from .windows import WindowPlan
+
+NOISE = f"{KEY}_noise"
+"""The MODEL's attachment that holds its NoiseOptions."""
 
 FEW_FRAMES = 8
 """Below this the published motion models give noise or a poor picture."""
@@ -23,8 +29,24 @@ def watch(model: ModelPatcher) -> ModelPatcher:
     return model
 
 
+def with_noise(model: ModelPatcher, layer: Layer) -> ModelPatcher:
+    """A clone of `model` whose samplers start from other noise: one more layer on what was chosen before."""
+    model = watch(model)
+    model.set_attachments(NOISE, added(model.get_attachment(NOISE), layer))
+    return model
+
+
 def sample_with_motion(
-    executor, noise, latent_image, sampler, sigmas, denoise_mask=None, callback=None, *args, **kwargs
+    executor,
+    noise,
+    latent_image,
+    sampler,
+    sigmas,
+    denoise_mask=None,
+    callback=None,
+    disable_pbar=False,
+    seed=None,
+    **kwargs,
 ):
     """OUTER_SAMPLE wrapper. noise: frames c h w."""
     guider = executor.class_obj
@@ -34,7 +56,9 @@ def sample_with_motion(
     options = guider.model_options
     if "context_handler" not in options and (plan := automatic_plan(motion_models, frames)):
         options["context_handler"] = WindowHandler((plan,))
-    check_frames(motion_models, frames, frames_at_once(options.get("context_handler"), frames))
+    handler = options.get("context_handler")
+    check_frames(motion_models, frames, frames_at_once(handler, frames))
+    noise = chosen_noise(guider.model_patcher, noise, seed or 0, handler)
     run = MotionRun(full_length=frames)
     options["transformer_options"][KEY] = run
     options["transformer_options"]["ad_params"] = {"full_length": frames, "context_length": None, "sub_idxs": None}
@@ -44,7 +68,7 @@ def sample_with_motion(
         if callback is not None:
             callback(step, *others)
 
-    result = executor(noise, latent_image, sampler, sigmas, denoise_mask, after_step, *args, **kwargs)
+    result = executor(noise, latent_image, sampler, sigmas, denoise_mask, after_step, disable_pbar, seed, **kwargs)
     if motion_models and run.calls == 0 and len(sigmas) > 1:
         raise RuntimeError(
             "The motion model never ran: another node replaces the call of the UNet. "
@@ -53,16 +77,27 @@ def sample_with_motion(
     return result
 
 
+def chosen_noise(model: ModelPatcher, noise: Tensor, seed: int, handler) -> Tensor:
+    """The host's noise, or what Noise Options chose; no noise (a sampler that adds none) stays none."""
+    options = model.get_attachment(NOISE)
+    if options is None or not noise.any():
+        return noise
+    length, overlap = noise.shape[0], 0
+    if isinstance(handler, WindowHandler) and handler.plans[0].applies_to(noise.shape[0]):
+        plan = handler.plans[0].views or handler.plans[0]
+        length, overlap = plan.context_length, plan.context_overlap
+    return clip_noise(options, noise, seed, length, overlap).to(noise)
+
+
 def automatic_plan(motion_models: list[ModelPatcher], frames: int) -> WindowPlan | None:
     """The default windows for a clip that is longer than a motion model holds; None where it is not."""
     limit = min((motion.model.format.max_frames for motion in motion_models), default=frames)
     if frames <= limit:
         return None
-    length = min(WindowPlan.context_length, limit)
-    log.info(
-        "%d frames are more than the motion model takes at once (%d): sampled in windows of %d.", frames, limit, length
-    )
-    return WindowPlan(context_length=length, context_overlap=length // 4)
+    plan = preset("stable", min(WindowPlan.context_length, limit))
+    text = "%d frames are more than the motion model takes at once (%d): sampled in windows of %d."
+    log.info(text, frames, limit, plan.context_length)
+    return plan
 
 
 def frames_at_once(handler, frames: int) -> int:

@@ -183,6 +183,7 @@ def test_a_clip_longer_than_the_model_gets_windows_by_itself(sd15, motion, caplo
     assert "40 frames are more than the motion model takes at once (24): sampled in windows of 16" in caplog.text
     own = with_windows(animated(sd15, motion_model("v1")), PRESETS["stable"])
     assert torch.equal(clip, sample(own, frames=40, steps=1))
+    assert torch.equal(sample(animated(sd15, motion_model("v1")), frames=40), sample(own, frames=40))
 
 
 def test_presets():

@@ -56,10 +56,11 @@ def sample(model, frames: int = FRAMES, steps: int = 2, cfg: float = 4.0, positi
     width = 2048 if model.model.model_config.unet_config["context_dim"] == 2048 else 768
     image = words.pop("latent_image", None)
     image = latents(frames) if image is None else image
+    seed = words.pop("seed", 11)
     with torch.inference_mode():
         return comfy.sample.sample(
             model,
-            comfy.sample.prepare_noise(image, words.pop("seed", 11)),
+            comfy.sample.prepare_noise(image, seed),
             steps,
             cfg,
             words.pop("sampler_name", "euler"),
@@ -67,6 +68,7 @@ def sample(model, frames: int = FRAMES, steps: int = 2, cfg: float = 4.0, positi
             conditioning(5, width) if positive is None else positive,
             conditioning(6, width) if negative is None else negative,
             image,
+            seed=seed,
             **words,
         )
 
