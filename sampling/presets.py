@@ -7,10 +7,11 @@ from .windows import BATCHED, LOOPED_UNIFORM, STANDARD_STATIC, STANDARD_UNIFORM,
 CUSTOM = "custom"
 
 PRESETS = {
-    "stable": WindowPlan(STANDARD_UNIFORM, fuse_method="pyramid"),
+    "stable": WindowPlan(STANDARD_UNIFORM, fuse_method="overlap-linear"),
     "fast": WindowPlan(STANDARD_STATIC, context_overlap=2, fuse_method="overlap-linear"),
-    "loop": WindowPlan(LOOPED_UNIFORM, closed_loop=True, fuse_method="pyramid"),
+    "loop": WindowPlan(LOOPED_UNIFORM, closed_loop=True, fuse_method="overlap-linear"),
 }
+"""Chosen by benchmarks/seams.py; its table is in benchmarks/SEAMS.md."""
 CHOICES = [*PRESETS, CUSTOM]
 SCHEDULES = [STANDARD_STATIC, STANDARD_UNIFORM, LOOPED_UNIFORM, BATCHED]
 
