@@ -156,4 +156,4 @@ def _stream(draw: Draw, shape: tuple[int, ...], seed: int) -> Tensor:
 
 def _randn(frames: int, rest: tuple[int, ...], seed: int) -> Tensor:
     """As the host draws: one CPU generator, float32."""
-    return torch.randn((frames, *rest), generator=torch.Generator().manual_seed(seed % SEEDS))
+    return torch.randn((frames, *rest), generator=torch.Generator().manual_seed(seed))
