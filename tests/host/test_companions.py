@@ -116,7 +116,7 @@ def test_dual_model_guider(sd15, motion, second):
     moved = guided(guider(animated(sd15, motion.patcher)))
     assert motion.runs_of_every_site() == 2
     assert len(runs) == (2 if second == "with motion" else 0)
-    assert moved.isfinite().all()
+    assert moved.isfinite().all() and not torch.allclose(moved, guided(guider(sd15)), atol=1e-2)
 
 
 def test_sampler_nodes_of_the_host(sd15, motion):
