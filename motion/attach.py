@@ -52,11 +52,18 @@ class MotionRun:
     """One run of a sampler, kept in `transformer_options[KEY]` while it lasts."""
 
     full_length: int
-    """Frames of the whole clip."""
+    """Frames that are sampled."""
+    seed: int = 0
+    """The sampler's."""
+    first_frame: int = 0
+    """The index in the whole clip of the first frame that is sampled; more than 0 where a clip goes on."""
     calls: int = 0
     """UNet calls in which every motion module ran."""
     step: int = 0
-    """Steps that the sampler has done."""
+    """Steps that the sampler has done in this iteration."""
+    iteration: int = 0
+    iterations: int = 1
+    """How many times the clip is sampled over."""
 
 
 def attach(model: ModelPatcher, motion_model: ModelPatcher, settings: MotionSettings) -> ModelPatcher:
@@ -135,11 +142,17 @@ def frames_of_call(batch: int, options: dict, run: MotionRun | None) -> int:
 
 
 def ad_params(frames: int, run: MotionRun | None, window) -> dict:
-    """What other packs (IPAdapter plus, Advanced-ControlNet) read to know the frames of this call."""
+    """What other packs (IPAdapter plus, Advanced-ControlNet) read to know where this call lies in the whole clip."""
+    run = run or MotionRun(full_length=frames)
+    first = run.first_frame
+    if window is None:
+        indices = list(range(first, first + frames)) if first else None
+    else:
+        indices = [first + index for index in window.index_list]
     return {
-        "full_length": run.full_length if run is not None else frames,
+        "full_length": first + run.full_length,
         "context_length": frames if window is not None else None,
-        "sub_idxs": list(window.index_list) if window is not None else None,
+        "sub_idxs": indices,
     }
 
 

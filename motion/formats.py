@@ -10,7 +10,7 @@ from dataclasses import dataclass
 HEADS = 8
 """Attention heads of every published motion module, whatever its width."""
 
-NORM_MODES = ("official", "as diffusers", "as ADE")
+NORM_MODES = ("official", "as diffusers", "as ADE", "as early ADE")
 
 
 @dataclass(frozen=True)
@@ -71,14 +71,15 @@ class MotionFormat:
         """The norms that average over frames in one of NORM_MODES.
 
         "as ADE" is what ComfyUI-AnimateDiff-Evolved does: every norm, for each model without a mid block
-        that is not SD1.5 with a table of 32.
+        that is not SD1.5 with a table of 32. "as early ADE" does so for v2 (a mid block), too.
         """
         if mode == "official":
             return self.family.norms
         if mode == "as diffusers":
             return Norms(motion_modules=True)
-        if mode == "as ADE":
-            per_frame = self.mid_block or (self.family.base == "SD1.5" and self.max_frames == 32)
+        if mode in ("as ADE", "as early ADE"):
+            v3 = self.family.base == "SD1.5" and self.max_frames == 32 and not self.mid_block
+            per_frame = v3 or (self.mid_block and mode == "as ADE")
             return Norms() if per_frame else Norms(motion_modules=True, resblocks=True, spatial_transformers=True)
         raise ValueError(f"'{mode}' is not a norm mode. Choose one of {', '.join(NORM_MODES)}.")
 

@@ -1,6 +1,7 @@
 """The forms that users fill in: every node of the pack."""
 
-from . import apply, context, load, noise
+from . import apply, context, freeinit, load, noise
 from .compat import NODES as COMPAT_NODES
 
-NODES = [*load.NODES, *apply.NODES, *context.NODES, *noise.NODES, *COMPAT_NODES]
+ROOMS = [load, apply, context, noise, freeinit]
+NODES = [*(node for room in ROOMS for node in room.NODES), *COMPAT_NODES]

@@ -2,7 +2,7 @@
 
 from comfy_api.latest import io
 
-from ..sampling.noise import GENERATORS, LAYER_MODES, NOISE_TYPES, REPLACE, Draw, Layer
+from ..sampling.noise import GENERATORS, LAYER_MODES, NOISE_TYPES, REPLACE, Draw, Layer, seeds_in
 from ..sampling.run import with_noise
 
 FAR = 2**31
@@ -59,10 +59,35 @@ class NoiseOptions(io.ComfyNode):
                 io.Combo.Input(
                     "seed_gen",
                     options=GENERATORS,
-                    tooltip="comfy: one random stream for the clip. auto1111: a seed per frame, counting up.",
+                    tooltip="comfy: one random stream for the clip. auto1111: a seed per frame, counting up. "
+                    "[gpu]: drawn on the graphics card, which gives other numbers.",
+                    advanced=True,
+                ),
+                io.Float.Input(
+                    "balance",
+                    default=1.0,
+                    min=0.0,
+                    max=10.0,
+                    step=0.001,
+                    tooltip="add weighted: how much of the noise below gives way.",
+                    advanced=True,
+                ),
+                io.String.Input(
+                    "frame_seeds",
+                    default="",
+                    tooltip="A seed for every frame instead of seed_gen: 7, 7, 8, 9 ... Empty: none.",
                     advanced=True,
                 ),
                 io.Mask.Input("mask", optional=True, tooltip="Where this noise counts: one mask, or one per frame."),
+                io.Int.Input(
+                    "seed_override",
+                    default=0,
+                    min=0,
+                    max=2**64 - 1,
+                    optional=True,
+                    force_input=True,
+                    tooltip="Instead of the sampler's seed.",
+                ),
             ],
             outputs=[io.Model.Output(display_name="model")],
         )
@@ -77,10 +102,13 @@ class NoiseOptions(io.ComfyNode):
         seed_offset: int,
         batch_offset: int,
         seed_gen: str,
+        balance: float,
+        frame_seeds: str,
         mask=None,
+        seed_override: int | None = None,
     ) -> io.NodeOutput:
-        draw = Draw(noise_type, seed_gen, seed_offset, batch_offset)
-        return io.NodeOutput(with_noise(model, Layer(draw, mode, weight, mask=mask)))
+        draw = Draw(noise_type, seed_gen, seed_offset, batch_offset, seed_override, seeds_in(frame_seeds))
+        return io.NodeOutput(with_noise(model, Layer(draw, mode, weight, balance, mask)))
 
 
 NODES = [NoiseOptions]

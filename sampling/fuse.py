@@ -14,13 +14,16 @@ TINY = 1e-37
 """The outermost weight of overlap-linear: never quite 0, so that a frame which only one window holds is kept."""
 
 
-def weights(method: str, window: Sequence[int], frames: int, overlap: int, sigma: float, seed: int = 0) -> list[float]:
-    """Weight per frame of `window` (frame indices of a clip of `frames`). sigma: the step's noise level."""
+def weights(method: str, window: Sequence[int], frames: int, overlap: int, sigma: float, seed: str = "") -> list[float]:
+    """Weight per frame of `window` (frame indices of a clip of `frames`).
+
+    sigma: the step's noise level; seed: of `random`, which each window draws anew.
+    """
     length = len(window)
     if method == "overlap-linear":
         return overlap_linear(length, overlap, first=0 in window, last=frames - 1 in window)
     if method == "random":
-        return uniform(length, seed)
+        return uniform(length, f"{seed} {window[0]}")
     if method == RELATIVE:
         return relative_bias(window)
     if method not in METHODS:
@@ -76,7 +79,7 @@ def gauss_sigma(length: int, sigma: float, inverse: bool = False) -> list[float]
     return [value * math.ceil(length / 2) / norm for value in bell]
 
 
-def uniform(length: int, seed: int) -> list[float]:
+def uniform(length: int, seed: str) -> list[float]:
     """Random weights, the same for the same seed."""
     generator = random.Random(seed)
     return [generator.random() * math.ceil(length / 2) + 0.001 for _ in range(length)]

@@ -16,14 +16,11 @@ from comfy.model_patcher import ModelPatcher
 from comfy.patcher_extension import WrappersMP
 from torch import Tensor
 
-from ..motion.attach import KEY, VIDEOS_PER_COND, VIEWS
+from ..motion.attach import KEY, VIDEOS_PER_COND, VIEWS, MotionRun, ad_params
 from . import fuse
 from .windows import WindowPlan, plan_at, windows
 
 log = logging.getLogger("animatediff")
-
-PREPARE_KEY = "ContextWindows_prepare_sampling"
-"""The host's name for its wrapper that estimates the memory of one window."""
 
 
 def with_windows(model: ModelPatcher, *plans: WindowPlan, windows_per_call: int = 0) -> ModelPatcher:
@@ -34,10 +31,18 @@ def with_windows(model: ModelPatcher, *plans: WindowPlan, windows_per_call: int 
 
 
 def with_window_memory(model: ModelPatcher) -> ModelPatcher:
-    """`model`, whose memory the host estimates for one window where there is a handler."""
-    if not model.get_wrappers(WrappersMP.PREPARE_SAMPLING, PREPARE_KEY):
-        comfy.context_windows.create_prepare_sampling_wrapper(model)
+    """`model`, whose memory the host estimates for one window where there is a handler of ours."""
+    if not model.get_wrappers(WrappersMP.PREPARE_SAMPLING, KEY):
+        model.add_wrapper_with_key(WrappersMP.PREPARE_SAMPLING, KEY, prepare_one_window)
     return model
+
+
+def prepare_one_window(executor, model, noise_shape, conds, **kwargs):
+    """PREPARE_SAMPLING wrapper. noise_shape: frames c h w."""
+    handler = kwargs["model_options"].get("context_handler")
+    if isinstance(handler, WindowHandler):
+        noise_shape = [handler.frames_in_call(noise_shape[0]), *noise_shape[1:]]
+    return executor(model, noise_shape, conds, **kwargs)
 
 
 class WindowHandler(IndexListContextHandler):
@@ -65,6 +70,12 @@ class WindowHandler(IndexListContextHandler):
             return frames
         return max(_attended(plan, frames) for plan in self.plans)
 
+    def frames_in_call(self, frames: int) -> int:
+        """The most frames of a clip that the UNet gets at once for each cond; what memory is needed for."""
+        if not self.plans[0].applies_to(frames):
+            return frames
+        return max(len(window) for plan in self.plans for window in windows(plan, frames))
+
     def should_use_context(self, model, conds, x_in, timestep, model_options) -> bool:
         return self.plans[0].applies_to(x_in.shape[0])
 
@@ -89,6 +100,7 @@ class _WindowedCall(WindowHandler):
         self.__dict__.update(vars(handler))
         self._model = model
         self.options = model_options["transformer_options"]
+        self.motion_run: MotionRun | None = self.options.get(KEY)
         self.model_options = model_options
         self.controls: dict = {}
         self.window: IndexListContextWindow | None = None
@@ -96,6 +108,7 @@ class _WindowedCall(WindowHandler):
     def run(self, calc_cond_batch, conds, x_in, timestep):
         sigma = timestep.flatten()[0]
         step = self.step_of(sigma)
+        seed = f"{self.motion_run.seed if self.motion_run else 0} {step}"
         frames = x_in.shape[0]
         plan = self.plan_at(step)
         all_windows = windows(plan, frames, step)
@@ -112,11 +125,11 @@ class _WindowedCall(WindowHandler):
                 [self.get_resized_cond(cond, x_in, self.window) for cond in conds],
                 x_in[indices],
                 timestep[indices] if timestep.shape[0] == frames else timestep,
-                self.options_for(plan, group, frames, step, float(sigma)),
+                self.options_for(plan, group, step, float(sigma), seed),
             )
             for number, window in enumerate(group):
                 own = slice(number * len(window), (number + 1) * len(window))
-                weights = fuse.weights(plan.fuse_method, window, frames, plan.context_overlap, float(sigma), step)
+                weights = fuse.weights(plan.fuse_method, window, frames, plan.context_overlap, float(sigma), seed)
                 weights = x_in.new_tensor(weights).view(-1, 1, 1, 1)
                 totals[window] += weights
                 for total, result in zip(sums, results, strict=True):
@@ -127,8 +140,8 @@ class _WindowedCall(WindowHandler):
 
     def step_of(self, sigma: Tensor) -> int:
         """How many steps of the sampler are done: a second evaluation within a step counts to that step."""
-        if (run := self.options.get(KEY)) is not None:
-            return run.step
+        if self.motion_run is not None:
+            return self.motion_run.step
         levels = self.options["sample_sigmas"].to(sigma)
         return max(int((levels >= sigma * (1 - 1e-4)).sum()) - 1, 0)
 
@@ -157,7 +170,7 @@ class _WindowedCall(WindowHandler):
         rows = length * sum(cond is not None for cond in conds)
         return max(int(free / 1.5 / self._model.memory_required([rows, *x_in.shape[1:]])), 1)
 
-    def options_for(self, plan: WindowPlan, group, frames: int, step: int, sigma: float) -> dict:
+    def options_for(self, plan: WindowPlan, group, step: int, sigma: float, seed: str) -> dict:
         """The model options of one call, with what the motion modules and other packs read of its windows."""
         length = len(group[0])
         views = None
@@ -165,12 +178,12 @@ class _WindowedCall(WindowHandler):
             method = plan.views.fuse_method if plan.views.fuse_method != fuse.RELATIVE else "pyramid"
             overlap = plan.views.context_overlap
             views = [
-                (view, fuse.weights(method, view, length, overlap, sigma, step))
+                (view, fuse.weights(method, view, length, overlap, sigma, seed))
                 for view in windows(plan.views, length, step)
             ]
         own = {
             "context_window": self.window,
-            "ad_params": {"full_length": frames, "context_length": length, "sub_idxs": list(self.window.index_list)},
+            "ad_params": ad_params(length, self.motion_run or MotionRun(self.window.total_frames), self.window),
             VIDEOS_PER_COND: len(group),
             VIEWS: views,
         }
@@ -195,5 +208,8 @@ class _WindowedCall(WindowHandler):
 
     def report(self, step: int, done: int, count: int) -> None:
         """The node's progress bar moves with every window."""
+        run = self.motion_run or MotionRun(self.window.total_frames)
         steps = max(len(self.options["sample_sigmas"]) - 1, 1)
-        comfy.utils.ProgressBar(steps * count).update_absolute(step * count + done, steps * count)
+        before = (run.iteration * steps + step) * count
+        total = run.iterations * steps * count
+        comfy.utils.ProgressBar(total).update_absolute(before + done, total)

@@ -5,7 +5,7 @@ web UI (one per frame, seeds counting up). `tests/maths/test_noise.py` holds the
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
@@ -14,7 +14,9 @@ from torch import Tensor
 DEFAULT, CONSTANT, EMPTY, REPEATED, FREENOISE = "default", "constant", "empty", "repeated_context", "FreeNoise"
 NOISE_TYPES = [DEFAULT, CONSTANT, EMPTY, REPEATED, FREENOISE]
 COMFY, A1111 = "comfy", "auto1111"
-GENERATORS = [COMFY, A1111]
+ON_GPU = " [gpu]"
+"""After a generator's name: drawn on the device that samples, so with other numbers than on the CPU."""
+GENERATORS = [COMFY, A1111, COMFY + ON_GPU, A1111 + ON_GPU]
 
 ADD, ADD_WEIGHTED, NORMALIZED_SUM, REPLACE = "add", "add weighted", "normalized sum", "replace"
 LAYER_MODES = [ADD, ADD_WEIGHTED, NORMALIZED_SUM, REPLACE]
@@ -66,6 +68,21 @@ class NoiseOptions:
     layers: tuple[Layer, ...] = ()
 
 
+@dataclass(frozen=True)
+class Clip:
+    """What noise is drawn for."""
+
+    shape: torch.Size
+    seed: int
+    """The sampler's."""
+    context_length: int
+    context_overlap: int
+    first_frame: int = 0
+    """Of a clip that goes on: how many frames of its noise are left out, having been used before."""
+    device: torch.device | str = "cpu"
+    """Where generators that end in ON_GPU draw."""
+
+
 def added(options: NoiseOptions | None, layer: Layer) -> NoiseOptions:
     """`options` with one more layer. One that replaces everything is the new base: later seeds count from its seed."""
     options = options or NoiseOptions()
@@ -74,31 +91,37 @@ def added(options: NoiseOptions | None, layer: Layer) -> NoiseOptions:
     return NoiseOptions(options.base, (*options.layers, layer))
 
 
-def clip_noise(options: NoiseOptions, host: Tensor, seed: int, length: int, overlap: int) -> Tensor:
-    """The noise of a clip.
+def seeds_in(text: str) -> tuple[int, ...]:
+    """The whole numbers of a line like "7, 7, 8"."""
+    words = text.replace(",", " ").split()
+    wrong = [word for word in words if not word.isdecimal() or int(word) >= SEEDS]
+    if wrong:
+        raise ValueError(f"frame_seeds has '{wrong[0]}', which is not a seed. Give whole numbers, as in 7, 7, 8.")
+    return tuple(int(word) for word in words)
 
-    host: the host's own noise, which stays where nothing is chosen; length, overlap: those of the context windows.
-    """
-    noise = host if options.base == Draw() else drawn(options.base, host.shape, seed, length, overlap)
-    seed = _seed(options.base, seed)
+
+def clip_noise(options: NoiseOptions, host: Tensor, clip: Clip) -> Tensor:
+    """The noise of a clip. host: the host's own, which stays where nothing is chosen."""
+    noise = host if options.base == Draw() else drawn(options.base, clip)
+    clip = replace(clip, seed=_seed(options.base, clip.seed))
     for layer in options.layers:
-        noise = layered(noise, drawn(layer.draw, host.shape, seed, length, overlap), layer)
+        noise = layered(noise, drawn(layer.draw, clip), layer)
     return noise
 
 
-def drawn(draw: Draw, shape: torch.Size, seed: int, length: int, overlap: int) -> Tensor:
-    frames = shape[0]
-    seed = _seed(draw, seed)
+def drawn(draw: Draw, clip: Clip) -> Tensor:
+    frames, length = clip.first_frame + clip.shape[0], clip.context_length
     if draw.noise_type == EMPTY:
-        return torch.zeros(shape)
-    noise = _stream(draw, tuple(shape), seed)
+        return torch.zeros(clip.shape)
+    seed = _seed(draw, clip.seed)
+    noise = _stream(draw, frames, clip, seed)
     if draw.noise_type == CONSTANT:
-        return noise[:1].expand(shape).clone()
-    if draw.noise_type == REPEATED and frames > length:
-        return noise[:length].repeat(math.ceil(frames / length), 1, 1, 1)[:frames]
-    if draw.noise_type == FREENOISE:
-        return freenoise(noise, length, overlap, seed)
-    return noise
+        noise = noise[:1].expand_as(noise)
+    elif draw.noise_type == REPEATED and frames > length:
+        noise = noise[:length].repeat(math.ceil(frames / length), 1, 1, 1)[:frames]
+    elif draw.noise_type == FREENOISE:
+        noise = freenoise(noise, length, clip.context_overlap, seed)
+    return noise[clip.first_frame :].clone()
 
 
 def freenoise(noise: Tensor, length: int, overlap: int, seed: int) -> Tensor:
@@ -142,18 +165,20 @@ def _seed(draw: Draw, seed: int) -> int:
     return ((seed if draw.seed_override is None else draw.seed_override) + draw.seed_offset) % SEEDS
 
 
-def _stream(draw: Draw, shape: tuple[int, ...], seed: int) -> Tensor:
-    frames, rest = shape[0], shape[1:]
+def _stream(draw: Draw, frames: int, clip: Clip, seed: int) -> Tensor:
+    picture = tuple(clip.shape[1:])
+    device = clip.device if draw.generator.endswith(ON_GPU) else "cpu"
     if draw.frame_seeds:
         if len(draw.frame_seeds) < frames:
             raise ValueError(f"There are {len(draw.frame_seeds)} seeds for {frames} frames. Give one seed per frame.")
-        return torch.cat([_randn(1, rest, frame_seed) for frame_seed in draw.frame_seeds[:frames]])
-    if draw.generator == A1111:
+        return torch.cat([_randn(1, picture, frame_seed, device) for frame_seed in draw.frame_seeds[:frames]])
+    if draw.generator.startswith(A1111):
         seeds = [(seed + draw.batch_offset + frame) % SEEDS for frame in range(frames)]
-        return torch.cat([_randn(1, rest, frame_seed) for frame_seed in seeds])
-    return _randn(draw.batch_offset + frames, rest, seed)[draw.batch_offset :]
+        return torch.cat([_randn(1, picture, frame_seed, device) for frame_seed in seeds])
+    return _randn(draw.batch_offset + frames, picture, seed, device)[draw.batch_offset :]
 
 
-def _randn(frames: int, rest: tuple[int, ...], seed: int) -> Tensor:
-    """As the host draws: one CPU generator, float32."""
-    return torch.randn((frames, *rest), generator=torch.Generator().manual_seed(seed))
+def _randn(frames: int, picture: tuple[int, ...], seed: int, device) -> Tensor:
+    """As the host draws: one generator, float32."""
+    generator = torch.Generator(device).manual_seed(seed)
+    return torch.randn((frames, *picture), generator=generator, device=device).cpu()

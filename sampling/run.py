@@ -2,18 +2,22 @@
 
 import logging
 
+import comfy.model_management
 from comfy.model_patcher import ModelPatcher
 from comfy.patcher_extension import WrappersMP
 from torch import Tensor
 
-from ..motion.attach import KEY, MotionRun
+from ..motion.attach import KEY, MotionRun, ad_params
 from .handler import WindowHandler, with_window_memory
-from .noise import Layer, added, clip_noise
+from .noise import Clip, Layer, NoiseOptions, added, clip_noise
 from .presets import preset
 from .windows import WindowPlan
 
 NOISE = f"{KEY}_noise"
 """The MODEL's attachment that holds its NoiseOptions."""
+
+FIRST_FRAME = f"{KEY}_first_frame"
+"""In `transformer_options`: where a clip that goes on has its first frame; 0 where absent."""
 
 FEW_FRAMES = 8
 """Below this the published motion models give noise or a poor picture."""
@@ -31,9 +35,18 @@ def watch(model: ModelPatcher) -> ModelPatcher:
 
 def with_noise(model: ModelPatcher, layer: Layer) -> ModelPatcher:
     """A clone of `model` whose samplers start from other noise: one more layer on what was chosen before."""
+    return with_noise_options(model, added(noise_options(model), layer))
+
+
+def with_noise_options(model: ModelPatcher, options: NoiseOptions) -> ModelPatcher:
+    """A clone of `model` whose samplers start from the noise of `options`, whatever was chosen before."""
     model = watch(model)
-    model.set_attachments(NOISE, added(model.get_attachment(NOISE), layer))
+    model.set_attachments(NOISE, options)
     return model
+
+
+def noise_options(model: ModelPatcher) -> NoiseOptions | None:
+    return model.get_attachment(NOISE)
 
 
 def sample_with_motion(
@@ -58,10 +71,11 @@ def sample_with_motion(
         options["context_handler"] = WindowHandler((plan,))
     handler = options.get("context_handler")
     check_frames(motion_models, frames, frames_at_once(handler, frames))
-    noise = chosen_noise(guider.model_patcher, noise, seed or 0, handler)
-    run = MotionRun(full_length=frames)
+    first_frame = options["transformer_options"].get(FIRST_FRAME, 0)
+    noise = chosen_noise(noise_options(guider.model_patcher), noise, seed or 0, handler, first_frame)
+    run = MotionRun(frames, seed or 0, first_frame)
     options["transformer_options"][KEY] = run
-    options["transformer_options"]["ad_params"] = {"full_length": frames, "context_length": None, "sub_idxs": None}
+    options["transformer_options"]["ad_params"] = ad_params(frames, run, None)
 
     def after_step(step, *others):
         run.step = step + 1
@@ -77,16 +91,16 @@ def sample_with_motion(
     return result
 
 
-def chosen_noise(model: ModelPatcher, noise: Tensor, seed: int, handler) -> Tensor:
+def chosen_noise(options: NoiseOptions | None, noise: Tensor, seed: int, handler, first_frame: int = 0) -> Tensor:
     """The host's noise, or what Noise Options chose; no noise (a sampler that adds none) stays none."""
-    options = model.get_attachment(NOISE)
     if options is None or not noise.any():
         return noise
     length, overlap = noise.shape[0], 0
     if isinstance(handler, WindowHandler) and handler.plans[0].applies_to(noise.shape[0]):
         plan = handler.plans[0].views or handler.plans[0]
         length, overlap = plan.context_length, plan.context_overlap
-    return clip_noise(options, noise, seed, length, overlap).to(noise)
+    device = comfy.model_management.get_torch_device()
+    return clip_noise(options, noise, Clip(noise.shape, seed, length, overlap, first_frame, device)).to(noise)
 
 
 def automatic_plan(motion_models: list[ModelPatcher], frames: int) -> WindowPlan | None:

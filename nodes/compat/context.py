@@ -5,14 +5,9 @@ from dataclasses import replace
 from comfy_api.latest import io
 
 from ...sampling.windows import BATCHED, LOOPED_UNIFORM, STANDARD_STATIC, STANDARD_UNIFORM, WHOLE_CLIP, WindowPlan
+from .types import MANY, ContextOptions, ViewOptions, form
 
-CATEGORY = "animatediff/compatibility"
-REPLACED = "For shared workflows. In new ones use Context Windows (AnimateDiff)."
-
-ContextOptions = io.Custom("CONTEXT_OPTIONS")
-"""A tuple of WindowPlans; each holds from its start_percent on."""
-ViewOptions = io.Custom("VIEW_OPTS")
-"""A WindowPlan for the temporal attention."""
+REPLACED = "Context Windows (AnimateDiff)"
 
 LABORATORY = "🔬"
 """Stands before the names of their experimental fuse methods."""
@@ -26,7 +21,6 @@ EXPERIMENTAL = [
 ]
 FUSE_METHODS = ["pyramid", "flat", "overlap-linear", *(LABORATORY + name for name in EXPERIMENTAL)]
 FUSE_METHODS_STATIC = ["pyramid", "relative", *FUSE_METHODS[1:]]
-MANY_STEPS = 9007199254740991
 
 
 def length(of: str):
@@ -47,9 +41,9 @@ def closed_loop():
     return io.Boolean.Input("closed_loop", default=False, tooltip="The last window goes on at frame 0.")
 
 
-def fuse_method(options=FUSE_METHODS):
+def fuse_method(options=FUSE_METHODS, default="pyramid"):
     tooltip = "How much each frame of a window counts where windows overlap."
-    return io.Combo.Input("fuse_method", options=options, optional=True, tooltip=tooltip)
+    return io.Combo.Input("fuse_method", options=options, default=default, optional=True, tooltip=tooltip)
 
 
 def use_on_equal_length():
@@ -63,7 +57,7 @@ def group():
     steps = "For how many steps they hold at least."
     return [
         io.Float.Input("start_percent", default=0.0, min=0.0, max=1.0, step=0.001, optional=True, tooltip=start),
-        io.Int.Input("guarantee_steps", default=1, min=0, max=MANY_STEPS, optional=True, tooltip=steps),
+        io.Int.Input("guarantee_steps", default=1, min=0, max=MANY, optional=True, tooltip=steps),
         ContextOptions.Input(
             "prev_context", optional=True, tooltip="Context options that hold at other times of the run."
         ),
@@ -72,18 +66,6 @@ def group():
 
 def view_options():
     return ViewOptions.Input("view_opts", optional=True, tooltip="Windows inside the temporal attention.")
-
-
-def form(node_id: str, display_name: str, inputs: list, output) -> io.Schema:
-    return io.Schema(
-        node_id=node_id,
-        display_name=display_name,
-        category=CATEGORY,
-        description=REPLACED,
-        inputs=inputs,
-        outputs=[output],
-        is_deprecated=True,
-    )
 
 
 CONTEXT = ContextOptions.Output(display_name="CONTEXT_OPTS")
@@ -99,7 +81,7 @@ class StandardStatic(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         inputs = [length("context"), overlap("context"), fuse_method(FUSE_METHODS_STATIC), use_on_equal_length()]
         inputs += [*group(), view_options()]
-        return form("ADE_StandardStaticContextOptions", "Context Options: Standard Static", inputs, CONTEXT)
+        return form("ADE_StandardStaticContextOptions", "Context Options: Standard Static", inputs, CONTEXT, REPLACED)
 
     @classmethod
     def execute(
@@ -131,7 +113,7 @@ class StandardUniform(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         inputs = [length("context"), stride("context"), overlap("context"), fuse_method(), use_on_equal_length()]
         inputs += [*group(), view_options()]
-        return form("ADE_StandardUniformContextOptions", "Context Options: Standard Uniform", inputs, CONTEXT)
+        return form("ADE_StandardUniformContextOptions", "Context Options: Standard Uniform", inputs, CONTEXT, REPLACED)
 
     @classmethod
     def execute(
@@ -165,7 +147,7 @@ class LoopedUniform(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         inputs = [length("context"), stride("context"), overlap("context"), closed_loop(), fuse_method()]
         inputs += [use_on_equal_length(), *group(), view_options()]
-        return form("ADE_LoopedUniformContextOptions", "Context Options: Looped Uniform", inputs, CONTEXT)
+        return form("ADE_LoopedUniformContextOptions", "Context Options: Looped Uniform", inputs, CONTEXT, REPLACED)
 
     @classmethod
     def execute(
@@ -196,10 +178,43 @@ class LoopedUniform(io.ComfyNode):
         return grouped(prev_context, plan)
 
 
+class UniformLegacy(LoopedUniform):
+    """The first of these forms, from when there was one schedule."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        inputs = [length("context"), stride("context"), overlap("context")]
+        inputs += [io.Combo.Input("context_schedule", options=["uniform"], tooltip="The only one."), closed_loop()]
+        inputs += [fuse_method(default="flat"), use_on_equal_length(), *group(), view_options()]
+        return form(
+            "ADE_AnimateDiffUniformContextOptions", "Context Options: Looped Uniform", inputs, CONTEXT, REPLACED
+        )
+
+    @classmethod
+    def execute(
+        cls,
+        context_length: int,
+        context_stride: int,
+        context_overlap: int,
+        context_schedule: str,
+        closed_loop: bool,
+        fuse_method: str = "flat",
+        use_on_equal_length: bool = False,
+        start_percent: float = 0.0,
+        guarantee_steps: int = 1,
+        prev_context=None,
+        view_opts=None,
+    ) -> io.NodeOutput:
+        own = (context_length, context_stride, context_overlap, closed_loop, fuse_method, use_on_equal_length)
+        return super().execute(*own, start_percent, guarantee_steps, prev_context, view_opts)
+
+
 class Batched(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return form("ADE_BatchedContextOptions", "Context Options: Batched", [length("context"), *group()], CONTEXT)
+        return form(
+            "ADE_BatchedContextOptions", "Context Options: Batched", [length("context"), *group()], CONTEXT, REPLACED
+        )
 
     @classmethod
     def execute(
@@ -215,7 +230,7 @@ class ViewsOnly(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         inputs = [ViewOptions.Input("view_opts_req", tooltip="Windows inside the temporal attention."), *group()]
-        return form("ADE_ViewsOnlyContextOptions", "Context Options: Views Only", inputs, CONTEXT)
+        return form("ADE_ViewsOnlyContextOptions", "Context Options: Views Only", inputs, CONTEXT, REPLACED)
 
     @classmethod
     def execute(
@@ -237,7 +252,7 @@ class StandardStaticView(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         inputs = [length("view"), overlap("view"), fuse_method()]
-        return form("ADE_StandardStaticViewOptions", "View Options: Standard Static", inputs, VIEW)
+        return form("ADE_StandardStaticViewOptions", "View Options: Standard Static", inputs, VIEW, REPLACED)
 
     @classmethod
     def execute(cls, view_length: int, view_overlap: int, fuse_method: str = "flat") -> io.NodeOutput:
@@ -250,7 +265,7 @@ class StandardUniformView(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         inputs = [length("view"), stride("view"), overlap("view"), fuse_method()]
-        return form("ADE_StandardUniformViewOptions", "View Options: Standard Uniform", inputs, VIEW)
+        return form("ADE_StandardUniformViewOptions", "View Options: Standard Uniform", inputs, VIEW, REPLACED)
 
     @classmethod
     def execute(cls, view_length: int, view_stride: int, view_overlap: int, fuse_method: str = "flat") -> io.NodeOutput:
@@ -262,7 +277,7 @@ class LoopedUniformView(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         inputs = [length("view"), stride("view"), overlap("view"), closed_loop(), fuse_method(), use_on_equal_length()]
-        return form("ADE_LoopedUniformViewOptions", "View Options: Looped Uniform", inputs, VIEW)
+        return form("ADE_LoopedUniformViewOptions", "View Options: Looped Uniform", inputs, VIEW, REPLACED)
 
     @classmethod
     def execute(
@@ -283,6 +298,7 @@ NODES = [
     StandardStatic,
     StandardUniform,
     LoopedUniform,
+    UniformLegacy,
     Batched,
     ViewsOnly,
     StandardStaticView,

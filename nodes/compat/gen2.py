@@ -8,13 +8,8 @@ from ...motion.load import MOTION_MODELS, load_motion_model
 from ...sampling.beta_schedules import KEEP, with_beta_schedule
 from ...sampling.handler import with_windows
 from ...sampling.run import watch
-from .context import ContextOptions
-
-MotionModelADE = io.Custom("MOTION_MODEL_ADE")
-MotionModels = io.Custom("M_MODELS")
-"""A tuple of (motion model, settings); the first runs first."""
-
-CATEGORY = "animatediff/compatibility"
+from .noise import with_settings
+from .types import ContextOptions, MotionModelADE, MotionModels, SampleSettings, form
 
 BETA_SCHEDULES = {
     "sqrt_linear (AnimateDiff)": "AnimateDiff SD1.5",
@@ -26,41 +21,51 @@ AUTOSELECT = "autoselect"
 USE_EXISTING = "use existing"
 
 
+def model_name():
+    return io.Combo.Input(
+        "model_name",
+        options=folder_paths.get_filename_list(MOTION_MODELS),
+        tooltip="A file in models/animatediff_models.",
+    )
+
+
+def beta_schedule():
+    return io.Combo.Input(
+        "beta_schedule",
+        options=[AUTOSELECT, USE_EXISTING, *BETA_SCHEDULES],
+        default=AUTOSELECT,
+        tooltip="The noise schedule. autoselect takes the motion model's.",
+    )
+
+
+def context_options():
+    return ContextOptions.Input("context_options", optional=True, tooltip="Windows for clips of any length.")
+
+
+def sample_settings():
+    return SampleSettings.Input("sample_settings", optional=True, tooltip="Other noise, and sampling several times.")
+
+
 class LoadAnimateDiffModel(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return io.Schema(
-            node_id="ADE_LoadAnimateDiffModel",
-            display_name="Load AnimateDiff Model",
-            category=CATEGORY,
-            description="For shared workflows. In new ones use Load Motion Model.",
-            inputs=[
-                io.Combo.Input(
-                    "model_name",
-                    options=folder_paths.get_filename_list(MOTION_MODELS),
-                    tooltip="A file in models/animatediff_models.",
-                )
-            ],
-            outputs=[MotionModelADE.Output(display_name="MOTION_MODEL")],
-            is_deprecated=True,
-        )
+        output = MotionModelADE.Output(display_name="MOTION_MODEL")
+        return form("ADE_LoadAnimateDiffModel", "Load AnimateDiff Model", [model_name()], output, "Load Motion Model")
 
     @classmethod
     def execute(cls, model_name: str) -> io.NodeOutput:
-        return io.NodeOutput(load_motion_model(folder_paths.get_full_path_or_raise(MOTION_MODELS, model_name)))
+        return io.NodeOutput(loaded(model_name))
 
 
 class ApplyAnimateDiffModelSimple(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return io.Schema(
-            node_id="ADE_ApplyAnimateDiffModelSimple",
-            display_name="Apply AnimateDiff Model",
-            category=CATEGORY,
-            description="For shared workflows. In new ones use Apply Motion Model.",
-            inputs=[MotionModelADE.Input("motion_model", tooltip="From Load AnimateDiff Model.")],
-            outputs=[MotionModels.Output(display_name="M_MODELS")],
-            is_deprecated=True,
+        return form(
+            "ADE_ApplyAnimateDiffModelSimple",
+            "Apply AnimateDiff Model",
+            [MotionModelADE.Input("motion_model", tooltip="From Load AnimateDiff Model.")],
+            MotionModels.Output(display_name="M_MODELS"),
+            "Apply Motion Model",
         )
 
     @classmethod
@@ -71,33 +76,37 @@ class ApplyAnimateDiffModelSimple(io.ComfyNode):
 class UseEvolvedSampling(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return io.Schema(
-            node_id="ADE_UseEvolvedSampling",
-            display_name="Use Evolved Sampling",
-            category=CATEGORY,
-            description="For shared workflows. In new ones use Apply Motion Model.",
-            inputs=[
+        return form(
+            "ADE_UseEvolvedSampling",
+            "Use Evolved Sampling",
+            [
                 io.Model.Input("model", tooltip="An SD1.5 or SDXL checkpoint."),
-                io.Combo.Input(
-                    "beta_schedule",
-                    options=[AUTOSELECT, USE_EXISTING, *BETA_SCHEDULES],
-                    default=AUTOSELECT,
-                    tooltip="The noise schedule. autoselect takes the motion model's.",
-                ),
+                beta_schedule(),
                 MotionModels.Input("m_models", optional=True, tooltip="From Apply AnimateDiff Model."),
-                ContextOptions.Input("context_options", optional=True, tooltip="Windows for clips of any length."),
+                context_options(),
+                sample_settings(),
             ],
-            outputs=[io.Model.Output(display_name="MODEL")],
-            is_deprecated=True,
+            io.Model.Output(display_name="MODEL"),
+            "Apply Motion Model",
         )
 
     @classmethod
-    def execute(cls, model, beta_schedule: str, m_models=(), context_options=()) -> io.NodeOutput:
-        for motion_model, settings in m_models:
-            model = attach(model, motion_model, settings)
-        if context_options:
-            model = with_windows(model, *context_options)
-        return io.NodeOutput(with_beta_schedule(watch(model), beta_schedule_of(beta_schedule, m_models)))
+    def execute(cls, model, beta_schedule: str, m_models=(), context_options=(), sample_settings=None) -> io.NodeOutput:
+        return io.NodeOutput(evolved(model, beta_schedule, m_models, context_options, sample_settings))
+
+
+def loaded(name: str):
+    return load_motion_model(folder_paths.get_full_path_or_raise(MOTION_MODELS, name))
+
+
+def evolved(model, beta_schedule: str, m_models=(), context_options=(), sample_settings=None):
+    """What every loader and Use Evolved Sampling do to the MODEL."""
+    for motion_model, settings in m_models:
+        model = attach(model, motion_model, settings)
+    if context_options:
+        model = with_windows(model, *context_options)
+    model = with_settings(watch(model), sample_settings)
+    return with_beta_schedule(model, beta_schedule_of(beta_schedule, m_models))
 
 
 def beta_schedule_of(choice: str, m_models: tuple) -> str:

@@ -4,7 +4,7 @@ import pytest
 import torch
 from animatediff_native.sampling.handler import with_windows
 from animatediff_native.sampling.noise import ADD, CONSTANT, EMPTY, FREENOISE, REPLACE, Draw, Layer
-from animatediff_native.sampling.run import chosen_noise, with_noise
+from animatediff_native.sampling.run import chosen_noise, noise_options, with_noise
 from animatediff_native.sampling.windows import STANDARD_STATIC, WindowPlan
 from clips import animated, motion_model, sample
 from comfy.patcher_extension import WrappersMP
@@ -52,7 +52,7 @@ def test_freenoise_shuffles_by_the_windows(sd15):
 def test_a_sampler_that_adds_no_noise_gets_none(sd15):
     """The second half of a split run: the host hands zeros."""
     none = torch.zeros(12, 4, 16, 16)
-    assert chosen_noise(chosen(sd15, CONSTANT), none, 1, None) is none
+    assert chosen_noise(noise_options(chosen(sd15, CONSTANT)), none, 1, None) is none
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2**64 - 1])

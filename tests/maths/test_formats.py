@@ -175,5 +175,7 @@ def test_which_norms_average_over_frames(name, official, ade):
     assert found.norms("official") == official
     assert found.norms("as diffusers") == Norms(motion_modules=True)
     assert found.norms("as ADE") == (Norms(True, True, True) if ade else Norms())
+    early = ade or found.mid_block  # the legacy loader's apply_v2_models_properly, switched off
+    assert found.norms("as early ADE") == (Norms(True, True, True) if early else Norms())
     with pytest.raises(ValueError, match="not a norm mode"):
         found.norms("nonsense")

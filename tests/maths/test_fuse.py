@@ -55,8 +55,8 @@ def test_relative():
 
 def test_random_weights_come_from_the_seed():
     window = window_at("middle", 8)
-    assert weights("random", window, FRAMES, 2, 1.0, seed=3) == weights("random", window, FRAMES, 2, 1.0, seed=3)
-    assert weights("random", window, FRAMES, 2, 1.0, seed=3) != weights("random", window, FRAMES, 2, 1.0, seed=4)
+    assert weights("random", window, FRAMES, 2, 1.0, seed="3") == weights("random", window, FRAMES, 2, 1.0, seed="3")
+    assert weights("random", window, FRAMES, 2, 1.0, seed="3") != weights("random", window, FRAMES, 2, 1.0, seed="4")
 
 
 def test_an_unknown_method_is_refused():

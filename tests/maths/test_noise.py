@@ -10,19 +10,23 @@ from animatediff_native.sampling.noise import (
     A1111,
     ADD,
     ADD_WEIGHTED,
+    COMFY,
     CONSTANT,
     EMPTY,
     FREENOISE,
     LAYER_MODES,
     NORMALIZED_SUM,
+    ON_GPU,
     REPEATED,
     REPLACE,
+    Clip,
     Draw,
     Layer,
     NoiseOptions,
     clip_noise,
     drawn,
     freenoise,
+    seeds_in,
 )
 from oracles import DATA
 
@@ -34,13 +38,16 @@ def host_noise(frames=24, seed=7):
     return comfy.sample.prepare_noise(torch.zeros(frames, *SHAPE[1:]), seed)
 
 
-def made(seed=7, **words):
-    return drawn(Draw(**words), SHAPE, seed, 16, 4)
+CLIP = Clip(SHAPE, 7, 16, 4)
+
+
+def made(seed=7, first_frame=0, frames=24, **words):
+    return drawn(Draw(**words), Clip(torch.Size((frames, *SHAPE[1:])), seed, 16, 4, first_frame))
 
 
 def test_the_default_is_the_hosts_own():
     host = host_noise()
-    assert clip_noise(NoiseOptions(), host, 7, 16, 4) is host
+    assert clip_noise(NoiseOptions(), host, CLIP) is host
     assert torch.equal(made(), host)
 
 
@@ -77,6 +84,24 @@ def test_freenoise_is_the_incumbents_shuffle():
         assert found.flatten().int().tolist() == vector["source_index"], vector
 
 
+@pytest.mark.parametrize("noise_type", [CONSTANT, EMPTY, REPEATED, FREENOISE, "default"])
+@pytest.mark.parametrize("generator", [COMFY, A1111])
+def test_the_noise_of_a_piece_goes_on(noise_type, generator):
+    whole = made(frames=48, noise_type=noise_type, generator=generator)
+    assert torch.equal(made(frames=20, first_frame=28, noise_type=noise_type, generator=generator), whole[28:])
+
+
+def test_generators_on_the_gpu_draw_on_the_clips_device():
+    assert torch.equal(made(generator=COMFY + ON_GPU), made())  # here the device is the CPU
+    assert torch.equal(made(generator=A1111 + ON_GPU), made(generator=A1111))
+
+
+def test_seeds_as_text():
+    assert seeds_in("") == () and seeds_in("7, 7 8,9") == (7, 7, 8, 9)
+    with pytest.raises(ValueError, match="frame_seeds has 'x', which is not a seed"):
+        seeds_in("1, x")
+
+
 def test_freenoise_only_shuffles():
     noise = made(noise_type=FREENOISE)
     assert torch.equal(noise[:16], host_noise()[:16])
@@ -95,14 +120,14 @@ def test_layers(mode):
         ADD_WEIGHTED: old * (1 - 0.15) + 0.3 * new,
         NORMALIZED_SUM: (0.7 * old + 0.3 * new) / (0.7**2 + 0.3**2) ** 0.5,
     }[mode]
-    assert torch.allclose(clip_noise(NoiseOptions(layers=(layer,)), old, 7, 16, 4), expected, atol=1e-6)
+    assert torch.allclose(clip_noise(NoiseOptions(layers=(layer,)), old, CLIP), expected, atol=1e-6)
 
 
 def test_a_masked_layer_counts_only_inside():
     mask = torch.zeros(1, 6, 5)
     mask[..., 3:] = 1
     layer = Layer(Draw(seed_offset=11), REPLACE, mask=mask)
-    mixed = clip_noise(NoiseOptions(layers=(layer,)), host_noise(), 7, 16, 4)
+    mixed = clip_noise(NoiseOptions(layers=(layer,)), host_noise(), CLIP)
     assert torch.equal(mixed[..., :3], host_noise()[..., :3])
     assert torch.allclose(mixed[..., 3:], host_noise(seed=18)[..., 3:], atol=1e-6)
 

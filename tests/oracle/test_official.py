@@ -10,6 +10,7 @@ from animatediff_native.motion.convert import canonical
 from animatediff_native.motion.formats import TABLE, detect
 from animatediff_native.motion.model import MotionModel
 from animatediff_native.motion.temporal import TemporalTransformer
+from animatediff_native.sampling import fuse
 from einops import rearrange
 from oracles import data, relative_error
 from unets import SD15
@@ -41,6 +42,17 @@ def test_motion_module(module, clip, maker, across_frames):
     y = module(rearrange(x, "b c f h w -> (b f) c h w"), frames, norm_across_frames=across_frames)
     expected = rearrange(tensors[f"{clip}.out.{maker}"], "b c f h w -> (b f) c h w")
     assert relative_error(y, expected) < 1e-5
+
+
+def test_views_are_freenoises_windows(module):
+    """diffusers' FreeNoiseTransformerBlock: windows of 8, stride 4, pyramid weights; tokens (b h w) f c."""
+    tensors = data("freenoise")
+    views = [
+        (list(range(start, end)), fuse.pyramid(end - start)) for start, end in tensors["block.f20.windows"].tolist()
+    ]
+    found = module.transformer_blocks[0](tensors["block.f20.in"], views=views)
+    assert relative_error(found, tensors["block.f20.out"]) < 1e-5
+    assert [torch.tensor(fuse.pyramid(n)).equal(tensors[f"weights.pyramid.{n}"]) for n in (8, 15, 16)] == [True] * 3
 
 
 def test_diffusers_names_are_the_same_weights():

@@ -12,7 +12,7 @@ from animatediff_native.motion.convert import canonical, is_hotshot
 from animatediff_native.motion.formats import TABLE, detect
 from animatediff_native.motion.model import MotionModel
 from animatediff_native.sampling.run import watch
-from unets import SD15, SD15_CHANNELS, SDXL_CHANNELS
+from unets import SD15_CHANNELS, SDXL_CHANNELS, controlnet_config
 from weights import filled, motion_state
 
 FRAMES = 8
@@ -57,10 +57,11 @@ def sample(model, frames: int = FRAMES, steps: int = 2, cfg: float = 4.0, positi
     image = words.pop("latent_image", None)
     image = latents(frames) if image is None else image
     seed = words.pop("seed", 11)
+    noise = words.pop("noise", None)
     with torch.inference_mode():
         return comfy.sample.sample(
             model,
-            comfy.sample.prepare_noise(image, seed),
+            comfy.sample.prepare_noise(image, seed) if noise is None else noise,
             steps,
             cfg,
             words.pop("sampler_name", "euler"),
@@ -75,9 +76,8 @@ def sample(model, frames: int = FRAMES, steps: int = 2, cfg: float = 4.0, positi
 
 def controlnet():
     """A ControlNet for the small SD1.5 UNet, in the host's own class."""
-    config = {key: value for key, value in SD15.items() if key not in ("out_channels", "transformer_depth_output")}
     net = comfy.cldm.cldm.ControlNet(
-        **config, hint_channels=3, dtype=torch.float32, operations=comfy.ops.disable_weight_init
+        **controlnet_config(), hint_channels=3, dtype=torch.float32, operations=comfy.ops.disable_weight_init
     )
     net.load_state_dict(filled({key: tuple(value.shape) for key, value in net.state_dict().items()}, 9))
     return comfy.controlnet.ControlNet(net, load_device=comfy.model_management.get_torch_device())

@@ -1,5 +1,6 @@
 """Small UNets in the host's own classes. Import after the host is on `sys.path`."""
 
+import comfy.cldm.cldm
 import comfy.model_management
 import comfy.model_patcher
 import comfy.sd
@@ -52,11 +53,28 @@ def unet_model(
     )
 
 
+WHOLE_CHECKPOINT = SD15 | {"model_channels": 320, "channel_mult": [1, 1, 1, 1]}
+
+
+def controlnet_config(config: dict = SD15) -> dict:
+    return {key: value for key, value in config.items() if key not in ("out_channels", "transformer_depth_output")}
+
+
+def controlnet_state() -> dict[str, torch.Tensor]:
+    """A ControlNet (fp16) for the UNet of `checkpoint_state`."""
+    with torch.device("meta"):
+        net = comfy.cldm.cldm.ControlNet(
+            **controlnet_config(WHOLE_CHECKPOINT), hint_channels=3, operations=comfy.ops.disable_weight_init
+        )
+    state = filled({key: tuple(value.shape) for key, value in net.state_dict().items()}, 9)
+    return {f"control_model.{key}": value.half() for key, value in state.items()}
+
+
 def checkpoint_state() -> dict[str, torch.Tensor]:
     """A whole SD1.5 checkpoint (fp16, 480 MB) that the host's detection takes as it is: every block of the UNet on 320
     channels, CLIP-L, and TAESD for a VAE."""
-    config = SD15 | {"model_channels": 320, "channel_mult": [1, 1, 1, 1]}
-    shapes = {f"model.diffusion_model.{key}": shape for key, shape in unet_shapes(config).items()} | clip_l_shapes()
+    shapes = {f"model.diffusion_model.{key}": shape for key, shape in unet_shapes(WHOLE_CHECKPOINT).items()}
+    shapes |= clip_l_shapes()
     vae = comfy.taesd.taesd.TAESD()
     shapes |= {f"first_stage_model.{key}": tuple(value.shape) for key, value in vae.state_dict().items() if value.ndim}
     state = {key: value.half() for key, value in filled(shapes).items()}

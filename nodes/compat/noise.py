@@ -1,0 +1,314 @@
+"""Sample Settings, Noise Layers and Iteration Options of shared workflows."""
+
+from dataclasses import dataclass, replace
+
+from comfy.model_patcher import ModelPatcher
+from comfy_api.latest import io
+
+from ...sampling import freeinit
+from ...sampling.iterations import Iterations, with_iterations
+from ...sampling.noise import (
+    ADD,
+    ADD_WEIGHTED,
+    GENERATORS,
+    NOISE_TYPES,
+    NORMALIZED_SUM,
+    REPLACE,
+    Draw,
+    Layer,
+    NoiseOptions,
+)
+from ...sampling.run import with_noise_options
+from .types import MANY, IterationOptions, NoiseLayers, SampleSettings, form
+
+REPLACED = "Noise per Frame (AnimateDiff)"
+USE_EXISTING = "use existing"
+"""A layer's seed_gen_override: that of the Sample Settings."""
+INIT_TYPES = {
+    "FreeInit [sampler sigma]": freeinit.AS_ADE,
+    "FreeInit [model sigma]": freeinit.AS_ADE,
+    "DinkInit_v1": freeinit.DINKINIT,
+}
+
+
+@dataclass(frozen=True)
+class Settings:
+    noise: NoiseOptions = NoiseOptions()
+    iterations: Iterations | None = None
+
+
+def with_settings(model: ModelPatcher, settings: Settings | None) -> ModelPatcher:
+    """A clone of `model` that samples as Sample Settings say."""
+    if settings is None:
+        return model
+    if settings.noise != NoiseOptions():
+        model = with_noise_options(model, settings.noise)
+    if settings.iterations is not None:
+        model = with_iterations(model, settings.iterations)
+    return model
+
+
+def batch_offset():
+    return io.Int.Input("batch_offset", default=0, min=0, max=MANY, tooltip="Skips frames of the random stream.")
+
+
+def noise_type():
+    return io.Combo.Input("noise_type", options=NOISE_TYPES, tooltip="The noise that each frame starts from.")
+
+
+def seed_offset():
+    return io.Int.Input("seed_offset", default=0, min=-MANY, max=MANY, tooltip="Added to the sampler's seed.")
+
+
+def seed_override():
+    return io.Int.Input(
+        "seed_override",
+        default=0,
+        min=0,
+        max=2**64 - 1,
+        optional=True,
+        force_input=True,
+        tooltip="Instead of the sampler's seed; a list is a seed per frame.",
+    )
+
+
+def draw(noise_type: str, seed_gen: str, seed_offset: int, batch_offset: int, seed_override) -> Draw:
+    if isinstance(seed_override, list):
+        return Draw(noise_type, seed_gen, seed_offset, batch_offset, frame_seeds=tuple(seed_override))
+    return Draw(noise_type, seed_gen, seed_offset, batch_offset, seed_override)
+
+
+class SamplingSettings(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        inputs = [
+            batch_offset(),
+            noise_type(),
+            io.Combo.Input("seed_gen", options=GENERATORS, tooltip="How frames get their random numbers."),
+            seed_offset(),
+            NoiseLayers.Input("noise_layers", optional=True, tooltip="More noise on top."),
+            IterationOptions.Input("iteration_opts", optional=True, tooltip="Sampling several times over."),
+            seed_override(),
+        ]
+        output = SampleSettings.Output(display_name="settings")
+        return form("ADE_AnimateDiffSamplingSettings", "Sample Settings", inputs, output, REPLACED)
+
+    @classmethod
+    def execute(
+        cls,
+        batch_offset: int,
+        noise_type: str,
+        seed_gen: str,
+        seed_offset: int,
+        noise_layers=(),
+        iteration_opts=None,
+        seed_override=None,
+    ) -> io.NodeOutput:
+        layers = tuple(
+            replace(layer, draw=replace(layer.draw, generator=seed_gen)) if takes_ours else layer
+            for layer, takes_ours in noise_layers
+        )
+        base = draw(noise_type, seed_gen, seed_offset, batch_offset, seed_override)
+        return io.NodeOutput(Settings(NoiseOptions(base, layers), iteration_opts))
+
+
+def layer_form(node_id: str, display_name: str, *own: io.Input) -> io.Schema:
+    inputs = [
+        batch_offset(),
+        noise_type(),
+        io.Combo.Input(
+            "seed_gen_override", options=[USE_EXISTING, *GENERATORS], tooltip="How frames get their random numbers."
+        ),
+        seed_offset(),
+        *own,
+        NoiseLayers.Input("prev_noise_layers", optional=True, tooltip="Layers that are laid after this one."),
+        io.Mask.Input("mask_optional", optional=True, tooltip="Where this noise counts."),
+        seed_override(),
+    ]
+    output = NoiseLayers.Output(display_name="NOISE_LAYERS")
+    return form(node_id, display_name, inputs, output, REPLACED)
+
+
+def noise_weight(maximum: float):
+    tooltip = "How much of this noise."
+    return io.Float.Input("noise_weight", default=0.5, min=0.0, max=maximum, step=0.001, tooltip=tooltip)
+
+
+def with_layer(
+    mode: str,
+    batch_offset: int,
+    noise_type: str,
+    seed_gen_override: str,
+    seed_offset: int,
+    prev_noise_layers=(),
+    mask_optional=None,
+    seed_override=None,
+    **amounts: float,
+) -> io.NodeOutput:
+    """The layers with one more, which is laid first."""
+    takes_ours = seed_gen_override == USE_EXISTING
+    generator = GENERATORS[0] if takes_ours else seed_gen_override
+    layer = Layer(
+        draw(noise_type, generator, seed_offset, batch_offset, seed_override), mode, mask=mask_optional, **amounts
+    )
+    return io.NodeOutput(((layer, takes_ours), *prev_noise_layers))
+
+
+class NoiseLayerReplace(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return layer_form("ADE_NoiseLayerReplace", "Noise Layer [Replace]")
+
+    @classmethod
+    def execute(
+        cls,
+        batch_offset: int,
+        noise_type: str,
+        seed_gen_override: str,
+        seed_offset: int,
+        prev_noise_layers=(),
+        mask_optional=None,
+        seed_override=None,
+    ) -> io.NodeOutput:
+        words = (batch_offset, noise_type, seed_gen_override, seed_offset)
+        return with_layer(REPLACE, *words, prev_noise_layers, mask_optional, seed_override)
+
+
+class NoiseLayerAdd(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return layer_form("ADE_NoiseLayerAdd", "Noise Layer [Add]", noise_weight(10.0))
+
+    @classmethod
+    def execute(
+        cls,
+        batch_offset: int,
+        noise_type: str,
+        seed_gen_override: str,
+        seed_offset: int,
+        noise_weight: float,
+        prev_noise_layers=(),
+        mask_optional=None,
+        seed_override=None,
+    ) -> io.NodeOutput:
+        words = (batch_offset, noise_type, seed_gen_override, seed_offset)
+        return with_layer(ADD, *words, prev_noise_layers, mask_optional, seed_override, weight=noise_weight)
+
+
+class NoiseLayerAddWeighted(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        tooltip = "How much of the noise below gives way."
+        balance = io.Float.Input("balance_multiplier", default=1.0, min=0.0, step=0.001, tooltip=tooltip)
+        return layer_form("ADE_NoiseLayerAddWeighted", "Noise Layer [Add Weighted]", noise_weight(10.0), balance)
+
+    @classmethod
+    def execute(
+        cls,
+        batch_offset: int,
+        noise_type: str,
+        seed_gen_override: str,
+        seed_offset: int,
+        noise_weight: float,
+        balance_multiplier: float,
+        prev_noise_layers=(),
+        mask_optional=None,
+        seed_override=None,
+    ) -> io.NodeOutput:
+        words = (batch_offset, noise_type, seed_gen_override, seed_offset)
+        amounts = {"weight": noise_weight, "balance": balance_multiplier}
+        return with_layer(ADD_WEIGHTED, *words, prev_noise_layers, mask_optional, seed_override, **amounts)
+
+
+class NoiseLayerNormalizedSum(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return layer_form("ADE_NoiseLayerNormalizedSum", "Noise Layer [Normalized Sum]", noise_weight(1.0))
+
+    @classmethod
+    def execute(
+        cls,
+        batch_offset: int,
+        noise_type: str,
+        seed_gen_override: str,
+        seed_offset: int,
+        noise_weight: float,
+        prev_noise_layers=(),
+        mask_optional=None,
+        seed_override=None,
+    ) -> io.NodeOutput:
+        words = (batch_offset, noise_type, seed_gen_override, seed_offset)
+        return with_layer(NORMALIZED_SUM, *words, prev_noise_layers, mask_optional, seed_override, weight=noise_weight)
+
+
+def iterations(default: int):
+    return io.Int.Input("iterations", default=default, min=1, tooltip="How many times the clip is sampled.")
+
+
+def iteration_offsets(seed: int) -> list[io.Input]:
+    batches = "Frames of the random stream that are skipped, once per iteration."
+    return [
+        io.Int.Input("iter_batch_offset", default=0, min=0, max=MANY, optional=True, tooltip=batches),
+        io.Int.Input(
+            "iter_seed_offset", default=seed, min=-MANY, max=MANY, optional=True, tooltip="Added once per iteration."
+        ),
+    ]
+
+
+class IterationOptsDefault(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        inputs = [iterations(1), *iteration_offsets(0)]
+        output = IterationOptions.Output(display_name="ITERATION_OPTS")
+        return form("ADE_IterationOptsDefault", "Default Iteration Options", inputs, output, "FreeInit (AnimateDiff)")
+
+    @classmethod
+    def execute(cls, iterations: int, iter_batch_offset: int = 0, iter_seed_offset: int = 0) -> io.NodeOutput:
+        return io.NodeOutput(Iterations(iterations, None, iter_seed_offset, iter_batch_offset))
+
+
+class IterationOptsFreeInit(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        stop = {"default": 0.25, "min": 0.0, "max": 1.0, "step": 0.001}
+        inputs = [
+            iterations(2),
+            io.Combo.Input("filter", options=list(freeinit.FILTERS), tooltip="What counts as slow."),
+            io.Float.Input("d_s", tooltip="Spatial stop frequency.", **stop),
+            io.Float.Input("d_t", tooltip="Temporal stop frequency.", **stop),
+            io.Int.Input("n_butterworth", default=4, min=1, max=100, tooltip="Order of the butterworth filter."),
+            io.Int.Input("sigma_step", default=999, min=1, max=999, tooltip="The timestep the clip is noised to."),
+            io.Boolean.Input("apply_to_1st_iter", default=False, tooltip="Also before the first iteration."),
+            io.Combo.Input("init_type", options=list(INIT_TYPES), tooltip="How the clip is noised."),
+            *iteration_offsets(1),
+        ]
+        output = IterationOptions.Output(display_name="ITERATION_OPTS")
+        return form("ADE_IterationOptsFreeInit", "FreeInit Iteration Options", inputs, output, "FreeInit (AnimateDiff)")
+
+    @classmethod
+    def execute(
+        cls,
+        iterations: int,
+        filter: str,
+        d_s: float,
+        d_t: float,
+        n_butterworth: int,
+        sigma_step: int,
+        apply_to_1st_iter: bool,
+        init_type: str,
+        iter_batch_offset: int = 0,
+        iter_seed_offset: int = 1,
+    ) -> io.NodeOutput:
+        kind = freeinit.FreeInit(filter, d_s, d_t, n_butterworth, INIT_TYPES[init_type], sigma_step, apply_to_1st_iter)
+        return io.NodeOutput(Iterations(iterations, kind, iter_seed_offset, iter_batch_offset))
+
+
+NODES = [
+    SamplingSettings,
+    NoiseLayerReplace,
+    NoiseLayerAdd,
+    NoiseLayerAddWeighted,
+    NoiseLayerNormalizedSum,
+    IterationOptsDefault,
+    IterationOptsFreeInit,
+]

@@ -1,0 +1,35 @@
+"""Sockets of shared workflows, and what travels through them here; the look of their forms."""
+
+from comfy_api.latest import io
+
+CATEGORY = "animatediff/compatibility"
+MANY = 9007199254740991
+"""Their largest whole number: what a web page's numbers hold exactly."""
+
+MotionModelADE = io.Custom("MOTION_MODEL_ADE")
+"""A MOTION_MODEL."""
+MotionModels = io.Custom("M_MODELS")
+"""A tuple of (motion model, settings); the first runs first."""
+ContextOptions = io.Custom("CONTEXT_OPTIONS")
+"""A tuple of WindowPlans; each holds from its start_percent on."""
+ViewOptions = io.Custom("VIEW_OPTS")
+"""A WindowPlan for the temporal attention."""
+SampleSettings = io.Custom("SAMPLE_SETTINGS")
+"""A compat.noise.Settings."""
+NoiseLayers = io.Custom("NOISE_LAYERS")
+"""A tuple of (Layer, whether it takes the settings' seed_gen), in the order in which they are laid."""
+IterationOptions = io.Custom("ITERATION_OPTS")
+"""A sampling.iterations.Iterations."""
+
+
+def form(node_id: str, display_name: str, inputs: list, output, replaced_by: str) -> io.Schema:
+    """A hidden form; `replaced_by` is the display name of our node that does the same."""
+    return io.Schema(
+        node_id=node_id,
+        display_name=display_name,
+        category=CATEGORY,
+        description=f"For shared workflows. In new ones use {replaced_by}.",
+        inputs=inputs,
+        outputs=[output],
+        is_deprecated=True,
+    )

@@ -1,0 +1,98 @@
+"""Sampling a clip several times over, each time from noise that the last one improved."""
+
+import logging
+from dataclasses import dataclass, replace
+
+from comfy.model_patcher import ModelPatcher
+from comfy.patcher_extension import WrappersMP
+from torch import Tensor
+
+from ..motion.attach import KEY, MotionRun
+from .freeinit import OFFICIAL, FreeInit, reinitialized
+from .noise import NoiseOptions
+from .run import chosen_noise, noise_options, watch
+
+ITERATIONS = f"{KEY}_iterations"
+"""The MODEL's attachment that holds its Iterations."""
+
+log = logging.getLogger("animatediff")
+
+
+@dataclass(frozen=True)
+class Iterations:
+    count: int = 3
+    freeinit: FreeInit | None = None
+    """How an iteration's noise comes from the last one's clip; without it, that clip is the next one's latents."""
+    seed_offset: int = 1
+    """Added to the seed of the noise once per iteration."""
+    batch_offset: int = 0
+    """Frames of the random stream that are left out, once per iteration."""
+
+
+def with_iterations(model: ModelPatcher, iterations: Iterations) -> ModelPatcher:
+    """A clone of `model` whose samplers run several times over."""
+    model = watch(model)
+    model.set_attachments(ITERATIONS, iterations)
+    if not model.get_wrappers(WrappersMP.SAMPLER_SAMPLE, KEY):
+        model.add_wrapper_with_key(WrappersMP.SAMPLER_SAMPLE, KEY, sample_repeatedly)
+    return model
+
+
+def sample_repeatedly(
+    executor, guider, sigmas, extra_args, callback, noise, latent_image, denoise_mask=None, disable_pbar=False
+):
+    """SAMPLER_SAMPLE wrapper. noise, latent_image: frames c h w, as the UNet sees them, on its device."""
+    settings: Iterations = guider.model_patcher.get_attachment(ITERATIONS)
+    if not noise.any():
+        log.info("This sampler adds no noise, so there is nothing to iterate: sampled once.")
+        return executor(guider, sigmas, extra_args, callback, noise, latent_image, denoise_mask, disable_pbar)
+    if settings.count > 1 and float(sigmas[-1]) > 0:
+        raise ValueError(
+            "Iterations (FreeInit) need a finished clip each time, and this sampler stops before its last step. "
+            "Let it take every step: KSampler, or return_with_leftover_noise off."
+        )
+    run: MotionRun = extra_args["model_options"]["transformer_options"][KEY]
+    run.iterations = settings.count
+    first, latents, result = noise, latent_image, latent_image
+    for iteration in range(settings.count):
+        noise, latents = prepared(settings, iteration, guider, extra_args, first, noise, latent_image, result)
+        run.iteration, run.step = iteration, 0
+        told = of_all(callback, iteration, settings.count)
+        result = executor(guider, sigmas, extra_args, told, noise, latents, denoise_mask, disable_pbar)
+    return result
+
+
+def prepared(
+    settings: Iterations, iteration: int, guider, extra_args: dict, first: Tensor, noise: Tensor, start: Tensor, result
+) -> tuple[Tensor, Tensor]:
+    """(noise, latents) of one iteration. first: the first one's noise; noise, result: the last one's."""
+    freeinit = settings.freeinit
+    if iteration == 0 and not (freeinit and freeinit.apply_to_first):
+        return first, start
+    fresh = fresh_noise(settings, iteration, guider, extra_args, first)
+    if freeinit is None:
+        return fresh, result
+    base = guider.inner_model
+    sigma = float(base.model_sampling.sigmas[max(freeinit.sigma_step - 1000, -len(base.model_sampling.sigmas))])
+    known = first if freeinit.manner == OFFICIAL else noise
+    return reinitialized(freeinit, result, known, fresh, sigma, base.latent_format.scale_factor), start
+
+
+def fresh_noise(settings: Iterations, iteration: int, guider, extra_args: dict, first: Tensor) -> Tensor:
+    """What the sampler would start from with another seed."""
+    options = noise_options(guider.model_patcher) or NoiseOptions()
+    seed_offset, batch_offset = settings.seed_offset * iteration, settings.batch_offset * iteration
+    if not seed_offset and not batch_offset:
+        return first
+    base = options.base
+    base = replace(base, seed_offset=base.seed_offset + seed_offset, batch_offset=base.batch_offset + batch_offset)
+    handler = guider.model_options.get("context_handler")
+    run: MotionRun = extra_args["model_options"]["transformer_options"][KEY]
+    return chosen_noise(replace(options, base=base), first, run.seed, handler, run.first_frame)
+
+
+def of_all(callback, iteration: int, iterations: int):
+    """`callback` that counts the steps of all iterations as one run."""
+    if callback is None:
+        return None
+    return lambda step, x0, x, steps: callback(iteration * steps + step, x0, x, iterations * steps)

@@ -1,0 +1,85 @@
+"""Sampling over and over through the host's samplers."""
+
+import pytest
+import torch
+from animatediff_native.sampling.freeinit import AS_ADE, FreeInit, reinitialized
+from animatediff_native.sampling.handler import with_windows
+from animatediff_native.sampling.iterations import Iterations, with_iterations
+from animatediff_native.sampling.windows import STANDARD_STATIC, WindowPlan
+from clips import animated, latents, motion_model, sample
+from comfy.patcher_extension import WrappersMP
+
+
+def starts_of(model, **words):
+    """(noise, latents, clip) of each pass of the sampler, and the result."""
+    seen = []
+
+    def spy(executor, guider, sigmas, extra_args, callback, noise, latent_image, *others, **kwargs):
+        clip = executor(guider, sigmas, extra_args, callback, noise, latent_image, *others, **kwargs)
+        seen.append((noise.clone(), latent_image.clone(), clip.clone()))
+        return clip
+
+    model = model.clone()
+    model.add_wrapper_with_key(WrappersMP.SAMPLER_SAMPLE, "spy", spy)
+    return seen, sample(model, **words)
+
+
+def test_one_iteration_is_a_plain_run(sd15):
+    model = animated(sd15, motion_model())
+    once = with_iterations(model, Iterations(1, FreeInit()))
+    assert torch.equal(sample(once), sample(model))
+
+
+def test_each_pass_starts_from_the_last_ones_clip(sd15):
+    model = animated(sd15, motion_model())
+    seen, clip = starts_of(with_iterations(model, Iterations(3, FreeInit())))
+    first = seen[0][0]
+    assert len(seen) == 3 and torch.equal(first, starts_of(model)[0][0][0])
+    sigma = float(model.get_model_object("model_sampling").sigmas[-1])
+    for iteration in (1, 2):
+        fresh = starts_of(model, seed=11 + iteration)[0][0][0]
+        expected = reinitialized(FreeInit(), seen[iteration - 1][2], first, fresh, sigma, 0.18215)
+        assert torch.allclose(seen[iteration][0], expected, atol=1e-5)
+        assert torch.equal(seen[iteration][1], seen[0][1])
+    assert torch.allclose(clip * 0.18215, seen[2][2], atol=1e-4)
+    assert not torch.allclose(clip, sample(model), atol=1e-1)
+
+
+def test_the_incumbents_passes_use_the_last_noise(sd15):
+    kind = FreeInit(manner=AS_ADE)
+    seen, _ = starts_of(with_iterations(animated(sd15, motion_model()), Iterations(3, kind)))
+    sigma = float(sd15.get_model_object("model_sampling").sigmas[-1])
+    fresh = starts_of(sd15, seed=13)[0][0][0]
+    expected = reinitialized(kind, seen[1][2], seen[1][0], fresh, sigma, 0.18215)
+    assert torch.allclose(seen[2][0], expected, atol=1e-5)
+
+
+def test_without_freeinit_the_clip_is_sampled_further(sd15):
+    model = animated(sd15, motion_model())
+    seen, _ = starts_of(
+        with_iterations(model, Iterations(2, None, seed_offset=0)), denoise=0.5, latent_image=latents(8, seed=3)
+    )
+    assert torch.equal(seen[1][0], seen[0][0]) and torch.equal(seen[1][1], seen[0][2])
+
+
+def test_windows_and_progress_run_through_all_iterations(sd15, motion):
+    told = []
+    plan = WindowPlan(STANDARD_STATIC, 8, 2)
+    model = with_iterations(with_windows(animated(sd15, motion.patcher), plan), Iterations(2, FreeInit()))
+    sample(model, frames=14, steps=2, callback=lambda step, x0, x, steps: told.append((step, steps)))
+    assert told == [(0, 4), (1, 4), (2, 4), (3, 4)]
+    assert motion.runs_of_every_site() == 2 * 2 * 2
+
+
+def test_a_sampler_that_stops_early_is_told(sd15):
+    model = with_iterations(animated(sd15, motion_model()), Iterations(2, FreeInit()))
+    with pytest.raises(ValueError, match="need a finished clip each time.*return_with_leftover_noise off"):
+        sample(model, steps=4, last_step=2)
+    assert sample(model, steps=2).isfinite().all()
+
+
+def test_no_noise_is_sampled_once(sd15, caplog):
+    model = with_iterations(animated(sd15, motion_model()), Iterations(3, FreeInit()))
+    with caplog.at_level("INFO", "animatediff"):
+        seen, _ = starts_of(model, noise=latents(8), latent_image=latents(8, seed=3))
+    assert len(seen) == 1 and "nothing to iterate" in caplog.text
