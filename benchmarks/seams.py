@@ -1,13 +1,15 @@
 """How visible the joints between context windows are, plan by plan, on small seeded models.
 
-    COMFYUI_DIR=DIR python benchmarks/seams.py [--frames 24] [--steps 6] [--seeds 3]
+    COMFYUI_DIR=DIR python benchmarks/seams.py [--frames 50] [--steps 6] [--seeds 3]
 
 seam: mean change between neighbouring frames across the borders of the last step's windows, over that inside windows;
 1 is no seam. wrap: the same between the last frame and the first. cost: frames computed per frame of the clip.
+Then the same clip of 96 frames in one piece and in three.
 """
 
 import argparse
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "support"))
@@ -17,8 +19,10 @@ import host  # noqa: E402
 host.enter(host.find_host())
 
 import torch  # noqa: E402
+from animatediff_native.sampling import windows as schedules  # noqa: E402
 from animatediff_native.sampling.handler import with_windows  # noqa: E402
 from animatediff_native.sampling.noise import FREENOISE, REPLACE, Draw, Layer  # noqa: E402
+from animatediff_native.sampling.pieces import sample_piece  # noqa: E402
 from animatediff_native.sampling.presets import PRESETS, preset  # noqa: E402
 from animatediff_native.sampling.run import with_noise  # noqa: E402
 from animatediff_native.sampling.windows import (  # noqa: E402
@@ -28,10 +32,21 @@ from animatediff_native.sampling.windows import (  # noqa: E402
     WindowPlan,
     windows,
 )
-from clips import animated, motion_model, sample  # noqa: E402
+from clips import animated, conditioning, latents, motion_model, sample  # noqa: E402
+from seam import changes, seam  # noqa: E402
 from unets import unet_model  # noqa: E402
 
-LENGTH, OVERLAP = 8, 2
+LENGTH, OVERLAP, SIZE = 8, 2, 16
+ANCHORED = "anchored static"
+
+
+def anchored_static(plan: WindowPlan, frames: int, step: int) -> list[list[int]]:
+    """standard_static with the clip's first frame at the head of every window."""
+    rest = schedules.standard_static(replace(plan, context_length=plan.context_length - 1), frames, step)
+    return [window if window[0] == 0 else [0, *window] for window in rest]
+
+
+schedules.SCHEDULES[ANCHORED] = anchored_static
 
 
 def plans() -> dict[str, tuple[WindowPlan, bool]]:
@@ -42,30 +57,16 @@ def plans() -> dict[str, tuple[WindowPlan, bool]]:
             loop = schedule == LOOPED_UNIFORM
             plan = WindowPlan(schedule, LENGTH, OVERLAP, closed_loop=loop, fuse_method=method)
             found[f"{schedule} {method}"] = (plan, False)
-    for schedule in (STANDARD_STATIC, STANDARD_UNIFORM):
-        found[f"{schedule} pyramid, FreeNoise"] = (WindowPlan(schedule, LENGTH, OVERLAP), True)
+    for method in ("pyramid", "overlap-linear"):
+        found[f"{ANCHORED} {method}"] = (WindowPlan(ANCHORED, LENGTH, OVERLAP, fuse_method=method), False)
+        for schedule in (STANDARD_STATIC, STANDARD_UNIFORM):
+            plan = WindowPlan(schedule, LENGTH, OVERLAP, fuse_method=method)
+            found[f"{schedule} {method}, FreeNoise"] = (plan, True)
     return found | {f"preset {name}": (preset(name, LENGTH), False) for name in PRESETS}
 
 
-def seam(clip: torch.Tensor, last: list[list[int]]) -> tuple[float, float]:
-    """clip: frames c h w; last: the last step's windows. -> (seam, wrap)"""
-    frames = clip.shape[0]
-    change = (clip.roll(-1, 0) - clip).abs().mean(dim=(1, 2, 3))  # [i]: from frame i to the next; the last to the first
-    borders = {(window[0] - 1) % frames for window in last} | {window[-1] for window in last}
-    borders.discard(frames - 1)
-    inside = [i for i in range(frames - 1) if i not in borders]
-    level = change[inside].mean()
-    return (change[sorted(borders)].mean() / level).item(), (change[-1] / level).item()
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--frames", type=int, default=24)
-    parser.add_argument("--steps", type=int, default=6)
-    parser.add_argument("--seeds", type=int, default=3)
-    arguments = parser.parse_args()
-    unet, motion = unet_model(), motion_model("v3")
-    print(f"{'plan':38}{'seam':>8}{'wrap':>8}{'cost':>8}")
+def measure_plans(unet, motion, arguments: argparse.Namespace) -> None:
+    print(f"{'plan':42}{'seam':>8}{'wrap':>8}{'cost':>8}")
     for name, (plan, shuffled) in plans().items():
         model = with_windows(animated(unet, motion), plan)
         if shuffled:
@@ -73,12 +74,41 @@ def main() -> None:
         last = windows(plan, arguments.frames, arguments.steps - 1)
         rows = []
         for seed in range(arguments.seeds):
-            clip = sample(model, arguments.frames, arguments.steps, seed=seed, scheduler="normal")
-            rows.append(seam(clip, last))
+            image = latents(arguments.frames, SIZE, SIZE)
+            rows.append(seam(sample(model, steps=arguments.steps, seed=seed, latent_image=image), last))
         every = [len(w) for step in range(arguments.steps) for w in windows(plan, arguments.frames, step)]
         cost = sum(every) / arguments.steps / arguments.frames
         mean_seam, mean_wrap = (sum(column) / len(rows) for column in zip(*rows, strict=True))
-        print(f"{name:38}{mean_seam:8.3f}{mean_wrap:8.3f}{cost:8.2f}", flush=True)
+        print(f"{name:42}{mean_seam:8.3f}{mean_wrap:8.3f}{cost:8.2f}", flush=True)
+
+
+def measure_pieces(unet, motion, arguments: argparse.Namespace) -> None:
+    """The change across frames 31|32 and 63|64, over the mean change, in one piece and in three."""
+    model = with_windows(animated(unet, motion), preset("stable", LENGTH))
+    words = {"steps": arguments.steps, "cfg": 4.0, "sampler_name": "euler", "scheduler": "normal"}
+    print(f"\n{'96 frames, stable, in':42}{'joints':>8}")
+    for count in (1, 3):
+        joints = []
+        for seed in range(arguments.seeds):
+            clip = None
+            for _ in range(count):
+                latent = {"samples": latents(96 // count, SIZE, SIZE)}
+                with torch.inference_mode():
+                    clip, _ = sample_piece(model, latent, clip, seed, conditioning(5), conditioning(6), **words)
+            change = changes(clip)[:-1]
+            joints.append((change[[31, 63]].mean() / change.mean()).item())
+        print(f"{count:<42}{sum(joints) / len(joints):8.3f}", flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--frames", type=int, default=50)
+    parser.add_argument("--steps", type=int, default=6)
+    parser.add_argument("--seeds", type=int, default=3)
+    arguments = parser.parse_args()
+    unet, motion = unet_model(), motion_model("v3")
+    measure_plans(unet, motion, arguments)
+    measure_pieces(unet, motion, arguments)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,111 @@
+"""KSampler and context windows in one, which also goes on from a clip."""
+
+import comfy.samplers
+import latent_preview
+from comfy_api.latest import io
+
+from ..sampling import presets
+from ..sampling.handler import with_windows
+from ..sampling.pieces import sample_piece
+from ..sampling.run import watch
+
+OF_THE_MODEL = "as on the model"
+
+
+class ContextSampler(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="ADN_ContextSampler",
+            display_name="Sampler (Context Windows)",
+            category="animatediff",
+            description="KSampler and Context Windows in one. With continue_from it samples the frames that come "
+            "next: a clip of any length in pieces, in the memory of one piece.",
+            search_aliases=["animatediff", "ksampler", "continue", "extend animation", "context options"],
+            inputs=[
+                io.Model.Input("model", tooltip="From Apply Motion Model."),
+                io.Int.Input(
+                    "seed",
+                    default=0,
+                    min=0,
+                    max=2**64 - 1,
+                    control_after_generate=True,
+                    tooltip="Of the noise. Use one seed for all pieces of a clip: its noise goes on where it stopped.",
+                ),
+                io.Int.Input("steps", default=20, min=1, max=10000, tooltip="In how many steps."),
+                io.Float.Input(
+                    "cfg",
+                    default=7.5,
+                    min=0.0,
+                    max=100.0,
+                    step=0.1,
+                    tooltip="How strongly the prompt is followed. 7 to 8 for most motion models; 1 to 2 for AnimateLCM "
+                    "and AnimateDiff-Lightning.",
+                ),
+                io.Combo.Input("sampler_name", options=comfy.samplers.KSampler.SAMPLERS, tooltip="The sampler."),
+                io.Combo.Input(
+                    "scheduler", options=comfy.samplers.KSampler.SCHEDULERS, tooltip="How the steps lie over the noise."
+                ),
+                io.Conditioning.Input("positive", tooltip="What you want to see: one prompt, or one per frame."),
+                io.Conditioning.Input("negative", tooltip="What you do not want to see."),
+                io.Latent.Input("latent_image", tooltip="The new frames: its batch is how many there are."),
+                io.Float.Input(
+                    "denoise",
+                    default=1.0,
+                    min=0.0,
+                    max=1.0,
+                    step=0.01,
+                    tooltip="Less than 1 keeps that much of latent_image.",
+                ),
+                io.Combo.Input(
+                    "preset",
+                    options=[*presets.PRESETS, OF_THE_MODEL],
+                    tooltip="stable: windows that move from step to step, so that no seam stays. fast: the fewest "
+                    "windows. loop: the last frame flows into the first. as on the model: what Context Windows chose.",
+                ),
+                io.Int.Input(
+                    "context_length",
+                    default=16,
+                    min=1,
+                    max=1024,
+                    tooltip="Frames per window, no more than the motion model holds.",
+                ),
+                io.Latent.Input(
+                    "continue_from",
+                    optional=True,
+                    tooltip="The clip that the new frames come after: the output clip of another of these.",
+                ),
+            ],
+            outputs=[
+                io.Latent.Output(display_name="clip", tooltip="Everything so far: continue_from and the new frames."),
+                io.Latent.Output(display_name="new_frames", tooltip="Only what was sampled here."),
+            ],
+        )
+
+    @classmethod
+    def execute(
+        cls,
+        model,
+        seed: int,
+        steps: int,
+        cfg: float,
+        sampler_name: str,
+        scheduler: str,
+        positive,
+        negative,
+        latent_image: dict,
+        denoise: float,
+        preset: str,
+        context_length: int,
+        continue_from: dict | None = None,
+    ) -> io.NodeOutput:
+        if preset != OF_THE_MODEL:
+            model = with_windows(model, presets.preset(preset, context_length))
+        words = {"steps": steps, "cfg": cfg, "sampler_name": sampler_name, "scheduler": scheduler, "denoise": denoise}
+        words["callback"] = latent_preview.prepare_callback(model, steps)
+        before = None if continue_from is None else continue_from["samples"]
+        clip, new = sample_piece(watch(model), latent_image, before, seed, positive, negative, **words)
+        return io.NodeOutput({"samples": clip}, {"samples": new})
+
+
+NODES = [ContextSampler]

@@ -1,0 +1,124 @@
+"""A clip made in pieces: each goes on after the frames before it, in the memory of one piece."""
+
+import copy
+
+import comfy.sample
+import torch
+from comfy.model_patcher import ModelPatcher
+from torch import Tensor
+
+from ..motion.attach import KEY
+from .handler import WindowHandler
+from .run import FIRST_FRAME, automatic_plan
+from .windows import WindowPlan
+
+
+def sample_piece(model: ModelPatcher, latent: dict, before: Tensor | None, seed: int, positive, negative, **words):
+    """(the whole clip so far, its new frames), both frames c h w, from the host's KSampler.
+
+    latent: the host's LATENT of the new frames; before: the clip that they go on from, None for a first piece;
+    words: what comfy.sample.sample takes besides.
+    """
+    new = comfy.sample.fix_empty_latent_channels(model, latent["samples"])
+    mask = latent.get("noise_mask")
+    if before is None:
+        noise = comfy.sample.prepare_noise(new, seed, latent.get("batch_index"))
+        clip = run(model, noise, new, mask, seed, positive, negative, **words)
+        return clip, clip
+    if before.shape[1:] != new.shape[1:]:
+        raise ValueError(
+            f"continue_from has latents of {size(before)} and latent_image of {size(new)}. "
+            "Give latent_image the size of the clip that goes on."
+        )
+    done = before.shape[0]
+    held = held_frames(open_plan(model, done + new.shape[0]), done)
+    first, frames = done - held, held + new.shape[0]
+    model = model.clone()
+    model.model_options["transformer_options"][FIRST_FRAME] = first
+    noise = comfy.sample.prepare_noise(before.new_zeros(first + frames, *new.shape[1:]), seed)[first:]
+    conds = [of_piece(cond, first, held, new.shape[0]) for cond in (positive, negative)]
+    mask = held_mask(held, new, mask)
+    clip = run(model, noise, torch.cat([before[first:], new]), mask, seed, *conds, **words)
+    return torch.cat([before, clip[held:]]), clip[held:]
+
+
+def run(model, noise, latents, mask, seed, positive, negative, **words) -> Tensor:
+    return comfy.sample.sample(
+        model, noise, positive=positive, negative=negative, latent_image=latents, noise_mask=mask, seed=seed, **words
+    )
+
+
+def size(latents: Tensor) -> str:
+    return f"{latents.shape[-1]} x {latents.shape[-2]} with {latents.shape[1]} channels"
+
+
+def windows_of(model: ModelPatcher, frames: int) -> WindowPlan:
+    """The windows that a clip of `frames` gets on this MODEL: those chosen, or the default ones."""
+    handler = model.model_options.get("context_handler")
+    if isinstance(handler, WindowHandler):
+        return handler.plans[0]
+    return automatic_plan(model.get_additional_models_with_key(KEY), frames) or WindowPlan(
+        context_length=frames, context_overlap=0
+    )
+
+
+def open_plan(model: ModelPatcher, frames: int) -> WindowPlan:
+    """The windows that a clip of `frames` gets on this MODEL, if it can go on."""
+    plan = windows_of(model, frames)
+    if plan.closed_loop:
+        raise ValueError(
+            "A loop cannot go on: its last frame flows into its first. Use the preset stable or fast, or take "
+            "continue_from off."
+        )
+    return plan
+
+
+def held_frames(plan: WindowPlan, done: int) -> int:
+    """How many of the frames that are `done` the next piece begins with.
+
+    At least the overlap, and so many more that the windows of the piece lie where those of one long clip would.
+    """
+    move = max(plan.context_length - plan.context_overlap, 1)
+    return done - max((done - plan.context_overlap) // move * move, 0)
+
+
+def held_mask(held: int, new: Tensor, mask: Tensor | None) -> Tensor:
+    """What is sampled (1): the new frames, less what their own mask (m 1 h w) keeps."""
+    frames, _, height, width = new.shape
+    if mask is None:
+        own = new.new_ones(frames, 1, height, width)
+    else:
+        own = mask.reshape(-1, 1, *mask.shape[-2:]).to(new)
+        own = torch.nn.functional.interpolate(own, size=(height, width), mode="bilinear")
+        own = own[[frame % own.shape[0] for frame in range(frames)]]
+    return torch.cat([new.new_zeros(held, 1, height, width), own])
+
+
+def of_piece(conditioning: list, first: int, held: int, new: int) -> list:
+    """CONDITIONING for the frames first ... first + held + new of the clip.
+
+    What has a row for every frame of the clip is cut to these; what has one for every new frame begins with its first.
+    """
+    rows = range(first, first + held + new)
+
+    def cut(value):
+        if not isinstance(value, Tensor) or value.ndim == 0 or value.shape[0] == 1:
+            return value
+        if value.shape[0] >= rows.stop:
+            return value[rows.start : rows.stop]
+        if value.shape[0] == new:
+            return value[[max(row - held, 0) for row in range(len(rows))]]
+        return value
+
+    def hinted(control):
+        part = copy.copy(control)
+        part.cond_hint_original = cut(part.cond_hint_original)
+        part.cond_hint = None
+        if part.previous_controlnet is not None:
+            part.previous_controlnet = hinted(part.previous_controlnet)
+        return part
+
+    return [
+        [cut(text), {key: hinted(value) if key == "control" else cut(value) for key, value in entries.items()}]
+        for text, entries in conditioning
+    ]

@@ -1,0 +1,54 @@
+"""A picture of a window plan: frames across, windows down, blend weights as shade, a band per step."""
+
+import numpy as np
+import torch
+from PIL import Image, ImageDraw
+from torch import Tensor
+
+from . import fuse
+from .windows import WindowPlan, windows
+
+CELL, GAP, MARGIN = 12, 10, 60
+"""Pixels: a frame in a window; between steps; left of the frames."""
+TICKS = 8
+"""Every so many frames the picture names one."""
+PAPER, TEXT, GRID, INK = (255, 255, 255), (70, 70, 80), (236, 236, 241), (20, 80, 160)
+
+
+def picture(plan: WindowPlan, frames: int, sigmas: list[float]) -> Tensor:
+    """(1, height, width, 3), 0 to 1, as the host's IMAGE. sigmas: the noise level of each step.
+
+    A cell is the darker, the more its window counts in that frame; full colour where the frame is its alone.
+    """
+    bands = [shares(plan, frames, step, sigma) for step, sigma in enumerate(sigmas)]
+    height = 2 * GAP + sum(CELL * len(rows) + GAP for rows in bands)
+    image = Image.new("RGB", (MARGIN + CELL * frames + GAP, height), PAPER)
+    draw = ImageDraw.Draw(image)
+    for frame in range(0, frames, TICKS):
+        draw.text((MARGIN + CELL * frame, 2), str(frame), TEXT)
+    top = 2 * GAP
+    for step, rows in enumerate(bands):
+        draw.text((GAP, top), f"step {step}", TEXT)
+        for row in rows:
+            for frame, share in enumerate(row):
+                left = MARGIN + CELL * frame
+                color = tuple(round(a + (b - a) * share) for a, b in zip(GRID, INK, strict=True))
+                draw.rectangle((left, top, left + CELL - 2, top + CELL - 2), color)
+            top += CELL
+        top += GAP
+    return torch.from_numpy(np.asarray(image, dtype=np.float32) / 255).unsqueeze(0)
+
+
+def shares(plan: WindowPlan, frames: int, step: int, sigma: float) -> list[list[float]]:
+    """The windows of one step: for each, its share in every frame (0 to 1; the shares in a frame add up to 1)."""
+    if not plan.applies_to(frames):
+        return [[1.0] * frames]
+    rows = []
+    for window in windows(plan, frames, step):
+        row = [0.0] * frames
+        weights = fuse.weights(plan.fuse_method, window, frames, plan.context_overlap, sigma, str(step))
+        for frame, weight in zip(window, weights, strict=True):
+            row[frame] = weight
+        rows.append(row)
+    totals = [sum(column) for column in zip(*rows, strict=True)]
+    return [[weight / total for weight, total in zip(row, totals, strict=True)] for row in rows]

@@ -1,0 +1,137 @@
+"""A clip made in pieces: its noise, windows and conditioning go on, and its joints do not show."""
+
+import pytest
+import torch
+from animatediff_native.sampling.handler import with_windows
+from animatediff_native.sampling.pieces import held_frames, of_piece, sample_piece
+from animatediff_native.sampling.presets import preset
+from animatediff_native.sampling.windows import STANDARD_STATIC, WindowPlan, windows
+from clips import animated, conditioning, controlnet, latents, motion_model, sample
+from comfy.patcher_extension import WrappersMP
+from seam import changes
+
+STATIC = WindowPlan(STANDARD_STATIC, 8, 2)
+WORDS = {"steps": 2, "cfg": 4.0, "sampler_name": "euler", "scheduler": "normal"}
+
+
+def piece(model, frames, before=None, seed=11, positive=None, negative=None, latent=None, **words):
+    latent = {"samples": latents(frames, 8, 8)} if latent is None else latent
+    conds = (conditioning(5) if positive is None else positive, conditioning(6) if negative is None else negative)
+    with torch.inference_mode():
+        return sample_piece(model, latent, before, seed, *conds, **(WORDS | words))
+
+
+@pytest.fixture(scope="module")
+def model(sd15):
+    return with_windows(animated(sd15, motion_model()), STATIC)
+
+
+def spied(model, key):
+    """A clone of `model` that keeps what its sampler gets: "noise", or "params" of every call of the UNet."""
+    seen, model = [], model.clone()
+
+    def spy(executor, guider, sigmas, extra_args, callback, noise, latent_image, *others, **kwargs):
+        seen.append(noise.clone())
+        return executor(guider, sigmas, extra_args, callback, noise, latent_image, *others, **kwargs)
+
+    if key == "noise":
+        model.add_wrapper_with_key(WrappersMP.SAMPLER_SAMPLE, "spy", spy)
+    else:
+        model.set_model_attn2_patch(lambda q, k, v, extra: (seen.append(extra["ad_params"]), (q, k, v))[1])
+    return seen, model
+
+
+def test_the_first_piece_is_a_plain_run(model):
+    clip, new = piece(model, 14)
+    assert torch.equal(clip, new)
+    assert torch.equal(clip, sample(model, latent_image=latents(14, 8, 8), steps=2))
+
+
+def test_what_was_there_stays_and_decides_what_comes(model):
+    before = latents(14, 8, 8, seed=1)
+    clip, new = piece(model, 12, before)
+    assert clip.shape[0] == 26 and torch.equal(clip[:14], before) and torch.equal(clip[14:], new)
+    other = before.clone()
+    other[-2:] += 1  # the overlap
+    assert not torch.allclose(piece(model, 12, other)[1][:4], new[:4], atol=1e-2)
+
+
+def test_noise_goes_on(model):
+    seen, spy = spied(model, "noise")
+    sample(spy, latent_image=latents(26, 8, 8), steps=1)
+    piece(spy, 12, latents(14, 8, 8))
+    assert torch.equal(seen[1], seen[0][12:])
+
+
+@pytest.mark.parametrize("done", [14, 16, 20])
+def test_windows_go_on(model, done):
+    """The windows of a piece are those of one long clip, and say their true indices."""
+    seen, spy = spied(model, "params")
+    new = 12 + (14 - done) % 6
+    piece(spy, new, latents(done, 8, 8), steps=1)
+    found = list(dict.fromkeys(tuple(params["sub_idxs"]) for params in seen))
+    whole = [tuple(window) for window in windows(STATIC, done + new)]
+    assert found == whole[len(whole) - len(found) :]
+    assert found[0][0] <= done - 2 and {params["full_length"] for params in seen} == {done + new}
+
+
+def test_held_frames():
+    assert [held_frames(STATIC, done) for done in (1, 2, 7, 8, 14, 15, 20)] == [1, 2, 7, 2, 2, 3, 2]
+    for length, overlap in ((16, 4), (8, 0), (5, 4)):
+        plan = WindowPlan(STANDARD_STATIC, length, overlap)
+        assert all(min(overlap, done) <= held_frames(plan, done) <= length for done in range(1, 100))
+
+
+def test_conditioning_goes_with_its_frames():
+    """first 10, 2 held, 6 new: rows of the whole clip are cut, rows of the new frames wait for these."""
+    rows = torch.arange(30.0).view(-1, 1, 1)
+    control = controlnet().set_cond_hint(torch.arange(30.0).view(-1, 1, 1, 1).expand(-1, 3, 8, 8), 1.0)
+    control.set_previous_controlnet(controlnet().set_cond_hint(torch.zeros(1, 3, 8, 8), 1.0))
+    entries = {"mask": rows, "strength": 1.0, "pooled_output": rows[:6], "control": control}
+    ((text, cut),) = of_piece([[rows, entries]], 10, 2, 6)
+    assert text.flatten().tolist() == list(range(10, 18)) == cut["mask"].flatten().tolist()
+    assert cut["pooled_output"].flatten().tolist() == [0, 0, 0, 1, 2, 3, 4, 5]
+    assert cut["strength"] == 1.0
+    assert cut["control"].cond_hint_original[:, 0, 0, 0].tolist() == list(range(10, 18))
+    assert cut["control"].previous_controlnet.cond_hint_original.shape[0] == 1
+    assert control.cond_hint_original.shape[0] == 30  # the user's own is as it was
+
+
+def test_a_mask_on_the_new_frames(model):
+    start, mask = latents(12, 8, 8, seed=3), torch.zeros(1, 8, 8)
+    mask[..., 4:] = 1
+    _, new = piece(model, 12, latents(14, 8, 8), latent={"samples": start, "noise_mask": mask})
+    assert torch.allclose(new[..., :3], start[..., :3], atol=1e-4)
+    assert not torch.allclose(new[..., 5:], start[..., 5:], atol=1e-1)
+
+
+def test_three_pieces_have_the_seams_of_one(sd15):
+    """96 frames: the change across the pieces' joints, over that elsewhere, against the same places of one long run."""
+    model = with_windows(animated(sd15, motion_model()), preset("stable", 8))
+    words = {"steps": 4}
+    whole, _ = piece(model, 96, **words)
+    clip = None
+    for _ in range(3):
+        clip, _ = piece(model, 32, clip, **words)
+
+    def joints(frames):
+        change = changes(frames)[:-1]
+        return (change[[31, 63]].mean() / change.mean()).item()
+
+    assert clip.shape == whole.shape
+    assert joints(clip) == pytest.approx(joints(whole), rel=0.1)
+
+
+def test_what_cannot_go_on(sd15, model):
+    loop = with_windows(animated(sd15, motion_model()), preset("loop", 8))
+    with pytest.raises(ValueError, match="A loop cannot go on.*stable or fast"):
+        piece(loop, 12, latents(14, 8, 8))
+    with pytest.raises(ValueError, match="continue_from has latents of 16 x 16 .* and latent_image of 8 x 8"):
+        piece(model, 12, latents(14, 16, 16))
+
+
+def test_without_windows_all_frames_are_held(sd15):
+    seen, spy = spied(animated(sd15, motion_model()), "params")
+    piece(spy, 8, latents(14, 8, 8), steps=1)
+    assert {params["full_length"] for params in seen} == {22}
+    assert {params["context_length"] for params in seen} == {None}

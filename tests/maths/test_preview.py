@@ -1,0 +1,36 @@
+"""The picture of a window plan."""
+
+import pytest
+import torch
+from animatediff_native.sampling.preview import CELL, GAP, INK, MARGIN, PAPER, picture, shares
+from animatediff_native.sampling.windows import BATCHED, LOOPED_UNIFORM, STANDARD_STATIC, STANDARD_UNIFORM, WindowPlan
+
+
+@pytest.mark.parametrize("schedule", [STANDARD_STATIC, STANDARD_UNIFORM, LOOPED_UNIFORM, BATCHED])
+def test_shares_of_a_frame_add_up_to_one(schedule):
+    for step in range(3):
+        rows = shares(WindowPlan(schedule, 16, 4), 40, step, 1.0)
+        assert len(rows) >= 3
+        assert all(sum(column) == pytest.approx(1) for column in zip(*rows, strict=True))
+
+
+def test_a_small_plan():
+    rows = shares(WindowPlan(STANDARD_STATIC, 4, 2, fuse_method="flat"), 6, 0, 1.0)
+    assert rows == [[1, 1, 0.5, 0.5, 0, 0], [0, 0, 0.5, 0.5, 1, 1]]
+    assert shares(WindowPlan(STANDARD_STATIC, 16, 4), 8, 0, 1.0) == [[1.0] * 8]
+
+
+def test_the_picture():
+    image = picture(WindowPlan(STANDARD_STATIC, 4, 2, fuse_method="flat"), 6, [10.0, 1.0])
+    assert image.shape == (1, 2 * GAP + 2 * (2 * CELL + GAP), MARGIN + 6 * CELL + GAP, 3)
+    assert image.min() >= 0 and image.max() <= 1
+
+    def cell(band, row, frame):
+        top = 2 * GAP + band * (2 * CELL + GAP) + row * CELL
+        return (image[0, top + 5, MARGIN + frame * CELL + 5] * 255).round().int().tolist()
+
+    for band in (0, 1):
+        assert cell(band, 0, 0) == list(INK) == cell(band, 1, 5)
+        assert cell(band, 0, 2) != cell(band, 0, 0) and cell(band, 0, 2) == cell(band, 1, 3)
+        assert cell(band, 0, 5) != list(INK)
+    assert torch.equal((image[0, -1, -1] * 255).round().int(), torch.tensor(PAPER, dtype=torch.int32))
