@@ -23,7 +23,7 @@ def main() -> int:
     arguments = parser.parse_args()
     base = ROOT / ".dev" / "demo"
     try:
-        checkpoint, motion_model = models(arguments, base / "models")
+        checkpoint, motion_model = models(arguments, base)
         print(f"starting ComfyUI in {arguments.comfyui}", flush=True)
         with ComfyServer(arguments.comfyui, base, output=ROOT / "output") as server:
             prompt = to_prompt(example(WORKFLOW), server.get("/object_info"))
@@ -44,14 +44,14 @@ def main() -> int:
     return 0
 
 
-def models(arguments: argparse.Namespace, folder: Path) -> tuple[str, str]:
+def models(arguments: argparse.Namespace, base: Path) -> tuple[str, str]:
     """The names of the checkpoint and the motion model, both put where the server looks."""
     own = {"checkpoints": arguments.checkpoint, "animatediff_models": arguments.motion_model}
     if all(own.values()):
         for kind, file in own.items():
             if not file.is_file():
                 raise ServerError(f"There is no file {file}. Name the {kind} file that you want to use.")
-            link(file, folder / kind / file.name)
+            link(file, base / "models" / kind / file.name)
         return arguments.checkpoint.name, arguments.motion_model.name
     if any(own.values()):
         raise ServerError(
@@ -59,7 +59,7 @@ def models(arguments: argparse.Namespace, folder: Path) -> tuple[str, str]:
         )
     print("using small models of random weights: the animation shows that everything runs, not a picture", flush=True)
     environment = os.environ | {"COMFYUI_DIR": str(arguments.comfyui)}
-    subprocess.run([sys.executable, seeded.__file__, str(folder)], check=True, env=environment)
+    subprocess.run([sys.executable, seeded.__file__, str(base)], check=True, env=environment)
     return seeded.CHECKPOINT, seeded.MOTION_MODEL
 
 

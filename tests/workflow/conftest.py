@@ -12,7 +12,7 @@ def base(tmp_path_factory, comfyui):
     """A base directory with small models of random weights."""
     folder = tmp_path_factory.mktemp("comfyui")
     environment = os.environ | {"COMFYUI_DIR": str(comfyui)}
-    subprocess.run([sys.executable, seeded.__file__, str(folder / "models")], check=True, env=environment)
+    subprocess.run([sys.executable, seeded.__file__, str(folder)], check=True, env=environment)
     return folder
 
 

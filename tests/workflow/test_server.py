@@ -12,15 +12,23 @@ OURS = ("ADN_", "ADE_")
 CUSTOM = {"context_schedule": "standard_static", "fuse_method": "pyramid", "context_stride": 1, "closed_loop": False}
 
 
+FILES = {
+    "ckpt_name": seeded.CHECKPOINT,
+    "model_name": seeded.MOTION_MODEL,
+    "control_net_name": seeded.CONTROLNET,
+    "file": seeded.VIDEO,
+}
+"""The small files, by the inputs that name them."""
+
+
 def small(prompt: dict, pixels: int = 64, steps: int = 2, frames: int | None = None) -> dict:
     """The prompt with the random models, on few pixels and steps."""
-    for node in nodes_of(prompt, "CheckpointLoaderSimple"):
-        node["ckpt_name"] = seeded.CHECKPOINT
-    for kind in ("ADN_LoadMotionModel", "ADE_LoadAnimateDiffModel"):
-        for node in nodes_of(prompt, kind):
-            node["model_name"] = seeded.MOTION_MODEL
+    for node in prompt.values():
+        node["inputs"].update({name: file for name, file in FILES.items() if name in node["inputs"]})
     for node in nodes_of(prompt, "EmptyLatentImage"):
-        node.update(width=pixels, height=pixels, batch_size=frames or node["batch_size"])
+        node.update(width=pixels, height=pixels, batch_size=frames or min(node["batch_size"], 20))
+    for node in nodes_of(prompt, "ImageScale"):
+        node.update(width=pixels, height=pixels)
     for node in nodes_of(prompt, "KSampler"):
         node["steps"] = steps
     return prompt
@@ -78,7 +86,7 @@ def test_every_example_runs(server, path):
     assert all(file.stat().st_size > 0 for file in files)
     webp = next(file for file in files if file.suffix == ".webp")
     with Image.open(webp) as picture:
-        assert (picture.n_frames, picture.size) == (16, (64, 64))
+        assert (picture.n_frames, picture.size) == (nodes_of(prompt, "EmptyLatentImage")[0]["batch_size"], (64, 64))
 
 
 def test_the_same_prompt_twice_gives_the_same_pictures(server, prompt):
@@ -199,3 +207,91 @@ def test_context_options_of_shared_workflows(server, prompt, options, words):
     inputs = {"model": prompt[identity]["inputs"]["model"], "m_models": ["apply", 0], "beta_schedule": "autoselect"}
     prompt[identity] = {"class_type": "ADE_UseEvolvedSampling", "inputs": inputs | {"context_options": ["late", 0]}}
     assert len(set(frames_of(server, server.run(small(prompt, frames=20))))) == 20
+
+
+def test_sample_settings_of_shared_workflows(server, prompt):
+    """The legacy loader with windows, noise layers and FreeInit, whose seeds come from a node."""
+    identity = next(key for key, node in prompt.items() if node["class_type"] == "ADN_ApplyMotionModel")
+    seeds = {"seed_override": ["number", 0]}
+    prompt["number"] = {"class_type": "PrimitiveInt", "inputs": {"value": 7}}
+    draw = {"batch_offset": 1, "noise_type": "FreeNoise", "seed_offset": 2}
+    prompt["freeinit"] = {
+        "class_type": "ADE_IterationOptsFreeInit",
+        "inputs": {
+            "iterations": 2,
+            "filter": "butterworth",
+            "d_s": 0.25,
+            "d_t": 0.25,
+            "n_butterworth": 4,
+            "sigma_step": 999,
+            "apply_to_1st_iter": True,
+            "init_type": "DinkInit_v1",
+        },
+    }
+    layer = draw | {"seed_gen_override": "use existing"} | seeds
+    last = None
+    for kind, words in (
+        ("Replace", {}),
+        ("Add", {"noise_weight": 0.2}),
+        ("AddWeighted", {"noise_weight": 0.2, "balance_multiplier": 0.5}),
+        ("NormalizedSum", {"noise_weight": 0.2}),
+    ):
+        below = {} if last is None else {"prev_noise_layers": [last, 0]}
+        prompt[kind] = {"class_type": f"ADE_NoiseLayer{kind}", "inputs": layer | words | below}
+        last = kind
+    settings = draw | {"seed_gen": "auto1111", "noise_layers": [last, 0], "iteration_opts": ["freeinit", 0]} | seeds
+    prompt["settings"] = {"class_type": "ADE_AnimateDiffSamplingSettings", "inputs": settings}
+    windows = {"context_length": 16, "context_stride": 1, "context_overlap": 4, "context_schedule": "uniform"}
+    prompt["windows"] = {
+        "class_type": "ADE_AnimateDiffUniformContextOptions",
+        "inputs": windows | {"closed_loop": False, "fuse_method": "flat"},
+    }
+    prompt[identity] = {
+        "class_type": "ADE_AnimateDiffLoaderWithContext",
+        "inputs": {
+            "model": prompt[identity]["inputs"]["model"],
+            "model_name": seeded.MOTION_MODEL,
+            "beta_schedule": "autoselect",
+            "context_options": ["windows", 0],
+            "sample_settings": ["settings", 0],
+            "motion_scale": 1.1,
+        },
+    }
+    for node in nodes_of(prompt, "EmptyLatentImage"):
+        node["batch_size"] = 20
+    steps = []
+    outputs = server.run(prompt, lambda node, step, total: steps.append((node, total)))
+    assert len(set(frames_of(server, outputs))) == 20
+    assert max(total for node, total in steps if node == "KSampler") == 2 * 2 * 2  # iterations, steps, windows
+
+
+def test_a_clip_in_two_pieces(server, prompt):
+    """Two Context Samplers, the second one going on from the first."""
+    identity = next(key for key, node in prompt.items() if node["class_type"] == "KSampler")
+    words = prompt[identity]["inputs"] | {"preset": "stable", "context_length": 16}
+    prompt["first"] = {"class_type": "ADN_ContextSampler", "inputs": dict(words)}
+    prompt[identity] = {"class_type": "ADN_ContextSampler", "inputs": words | {"continue_from": ["first", 0]}}
+    assert len(set(frames_of(server, server.run(prompt)))) == 32
+
+
+def test_freeinit_and_the_picture_of_windows(server, prompt):
+    sampler = nodes_of(prompt, "KSampler")[0]
+    prompt["freeinit"] = {
+        "class_type": "ADN_FreeInit",
+        "inputs": {
+            "model": sampler["model"],
+            "iterations": 2,
+            "filter": "butterworth",
+            "d_s": 0.25,
+            "d_t": 0.25,
+            "n_butterworth": 4,
+            "iter_seed_offset": 1,
+        },
+    }
+    inputs = {"model": ["freeinit", 0], "frames": 40, "steps": 3}
+    prompt["preview"] = {"class_type": "ADN_PreviewWindows", "inputs": inputs}
+    plain = frames_of(server, server.run(prompt))
+    sampler["model"] = ["freeinit", 0]
+    outputs = server.run(prompt)
+    assert frames_of(server, outputs) != plain
+    assert outputs["preview"]["images"][0]["type"] == "temp"
