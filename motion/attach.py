@@ -1,24 +1,20 @@
-"""How motion gets into the host's UNet: the one place that reaches into its call.
+"""How motion gets onto a MODEL: one `APPLY_MODEL` wrapper on a clone of it, and the motion model beside it.
 
-One `APPLY_MODEL` wrapper on a clone of the MODEL. For each call it puts an entry of its own before the others' in a
-private copy of `transformer_options["patches"]["forward_timestep_embed_patch"]`: the entry lets the host run the layer
-as it would have, and then runs the motion modules of that place. Nothing of this outlives the call.
+The wrapper reads what the run, the window and the user's settings say of a call, and lets `call` reach into it.
 """
 
-from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
-from comfy.ldm.modules.attention import SpatialTransformer
-from comfy.ldm.modules.diffusionmodules.openaimodel import ResBlock, UNetModel, forward_timestep_embed
 from comfy.model_patcher import ModelPatcher
 from comfy.patcher_extension import WrappersMP
-from torch import Tensor, nn
+from torch import Tensor
 
-from .fit import check_fit, sites_by_part, unet_places
-from .formats import Norms
+from .call import MotionCall, scheduled_loras
+from .fit import check_fit
 from .norms import norms_across_frames
-from .temporal import TemporalTransformer
+from .settings import MotionSettings
+from .strength import Moment
 
 KEY = "animatediff"
 """Our name in the host's registers: wrappers, additional models, attachments, `transformer_options`."""
@@ -28,23 +24,6 @@ VIDEOS_PER_COND = f"{KEY}_videos_per_cond"
 
 VIEWS = f"{KEY}_views"
 """In `transformer_options`: windows inside the temporal attention, [(frame indices, weights), ...], or None."""
-
-LAYER_PATCH = "forward_timestep_embed_patch"
-EMBEDDING_PATCH = "emb_patch"
-
-
-@dataclass(frozen=True)
-class MotionSettings:
-    """What Apply Motion Model sets for one motion model on one MODEL."""
-
-    motion_scale: float = 1.0
-    """Multiplies the temporal attention's logits; 1 is as trained."""
-    effect: float = 1.0
-    """Share of the motion modules' result: out = x + effect (module(x) - x); 0 is no motion."""
-    start_percent: float = 0.0
-    end_percent: float = 1.0
-    norms: str = "official"
-    """One of `formats.NORM_MODES`."""
 
 
 @dataclass
@@ -59,11 +38,26 @@ class MotionRun:
     """The index in the whole clip of the first frame that is sampled; more than 0 where a clip goes on."""
     calls: int = 0
     """UNet calls in which every motion module ran."""
+    guided: bool = False
+    """Whether a guidance schedule was asked."""
     step: int = 0
     """Steps that the sampler has done in this iteration."""
     iteration: int = 0
     iterations: int = 1
     """How many times the clip is sampled over."""
+    levels: list[float] = field(default_factory=list)
+    """The noise levels (sigma) that the UNet was called at in this iteration, where some strength changes with them."""
+    released: list[ModelPatcher] = field(default_factory=list)
+    """Motion models whose range is over."""
+
+    def release(self, settled: list[tuple[ModelPatcher, MotionSettings]], moment: Moment) -> None:
+        """Takes motion models whose range is over off the GPU; the host loads them again for the next run."""
+        for motion, settings in settled:
+            over = settings.end_percent < 1.0 and moment.levels[-1] < moment.percent_to_sigma(settings.end_percent)
+            if over and self.iteration == self.iterations - 1 and motion not in self.released:
+                self.released.append(motion)
+                if motion.load_device.type != "cpu":
+                    motion.partially_unload(motion.offload_device, 1e32)
 
 
 def attach(model: ModelPatcher, motion_model: ModelPatcher, settings: MotionSettings) -> ModelPatcher:
@@ -105,11 +99,14 @@ def apply_model_with_motion(
             run.calls += 1
         return executor(x, t, c_concat, c_crossattn, control, options, **kwargs)
 
-    active = [
-        (motion, settings) for motion, settings in with_settings(motion_models) if is_active(settings, base, options)
-    ]
+    moment = moment_of(motion_models, base, t, options, run)
+    settled = [(motion, motion.get_attachment(KEY).at(moment)) for motion in motion_models]
+    active = [(motion, settings) for motion, settings in settled if is_active(settings, moment)]
+    if run is not None:
+        run.release(settled, moment)
     unet = getattr(base.diffusion_model, "_orig_mod", base.diffusion_model)  # a compiled UNet holds the plain one
-    call = MotionCall(unet, active, frames, options.get(VIEWS))
+    indices = options["ad_params"]["sub_idxs"] or list(range(frames))
+    call = MotionCall(unet, active, frames, indices, moment, options.get(VIEWS))
     with norms_across_frames(unet, call.norms, frames):
         result = executor(x, t, c_concat, c_crossattn, control, call.enter(options), **kwargs)
     if call.unet_ran:
@@ -119,8 +116,27 @@ def apply_model_with_motion(
     return result
 
 
-def with_settings(motion_models: list[ModelPatcher]) -> list[tuple[ModelPatcher, MotionSettings]]:
-    return [(motion, motion.get_attachment(KEY)) for motion in motion_models]
+def moment_of(motion_models: list[ModelPatcher], base, t: Tensor, options: dict, run: MotionRun | None) -> Moment:
+    """The moment of this call. Asking a GPU for a number makes it wait, so it is not asked for nothing."""
+    full_length = options["ad_params"]["full_length"]
+    if all(motion.get_attachment(KEY).is_fixed and not scheduled_loras(motion) for motion in motion_models):
+        return Moment(full_length)
+    return moment_at(run, t, options, base.model_sampling, full_length)
+
+
+def moment_at(run: MotionRun | None, sigma: Tensor, options: dict, sampling, full_length: int) -> Moment:
+    """The moment at noise level `sigma` (one entry per picture), which is noted in the run: keyframes count levels."""
+    level = float(sigma.max())
+    levels = [] if run is None else run.levels
+    if not levels or levels[-1] != level:
+        levels.append(level)
+    return Moment(
+        full_length=full_length,
+        levels=levels,
+        highest=float(options["sample_sigmas"].max()) if "sample_sigmas" in options else level,
+        percent=1 - float(sampling.timestep(torch.tensor(level))) / 999,
+        percent_to_sigma=lambda percent: float(sampling.percent_to_sigma(percent)),
+    )
 
 
 def frames_of_call(batch: int, options: dict, run: MotionRun | None) -> int:
@@ -156,105 +172,11 @@ def ad_params(frames: int, run: MotionRun | None, window) -> dict:
     }
 
 
-def is_active(settings: MotionSettings, base, options: dict) -> bool:
-    """Whether this call's noise level lies in the motion model's range."""
-    if settings.effect == 0.0:
+def is_active(settings: MotionSettings, moment: Moment) -> bool:
+    """Whether the moment's noise level lies in the motion model's range. settings: what `at` gave."""
+    if not isinstance(settings.effect, Tensor) and settings.effect == 0.0:
         return False
     if settings.start_percent <= 0.0 and settings.end_percent >= 1.0:
         return True
-    sigma = float(options["sigmas"].max())
-    percent_to_sigma = base.model_sampling.percent_to_sigma
-    return percent_to_sigma(settings.end_percent) <= sigma <= percent_to_sigma(settings.start_percent)
-
-
-@dataclass(frozen=True)
-class PlacedModule:
-    """One motion module in its place, with the settings of its motion model."""
-
-    site: str
-    module: TemporalTransformer
-    settings: MotionSettings
-    norm_across_frames: bool
-
-
-class MotionCall:
-    """One call of the UNet: which motion modules follow which layer, and which of them have run."""
-
-    def __init__(self, unet: UNetModel, active: list[tuple[ModelPatcher, MotionSettings]], frames: int, views):
-        self.frames = frames
-        self.views = views
-        self.placed: dict[tuple[str, int], tuple[nn.Module, list[PlacedModule]]] = {}
-        """Block -> (the layer that motion follows there, the modules of every active motion model)."""
-        self.owed: Counter[str] = Counter()
-        """Sites that have not run yet, each as often as there are motion models with it."""
-        self.unet_ran = False
-        places = unet_places(unet)
-        norms = [motion.model.format.norms(settings.norms) for motion, settings in active]
-        self.norms = Norms(
-            resblocks=any(each.resblocks for each in norms),
-            spatial_transformers=any(each.spatial_transformers for each in norms),
-        )
-        for (motion, settings), own_norms in zip(active, norms, strict=True):
-            modules = motion.model.sites()
-            self.owed.update(modules.keys())
-            for part, names in sites_by_part(motion.model.format).items():
-                for place, (site, _) in zip(places[part], names, strict=False):
-                    module = PlacedModule(site, modules[site], settings, own_norms.motion_modules)
-                    self.placed.setdefault(place.block, (place.layer, []))[1].append(module)
-
-    def enter(self, options: dict) -> dict:
-        """A private copy of `transformer_options` with our entries before those of other packs.
-
-        They are there also while no motion model is active: a compiled UNet does not look twice.
-        """
-        patches = dict(options.get("patches", {}))
-        self.others = list(patches.get(LAYER_PATCH, ()))
-        self.entries = [((SpatialTransformer, ResBlock), self.run_layer), *self.others]
-        patches[LAYER_PATCH] = self.entries
-        patches[EMBEDDING_PATCH] = [*patches.get(EMBEDDING_PATCH, ()), self.note_unet_ran]
-        return options | {"patches": patches}
-
-    def note_unet_ran(self, emb: Tensor, model_channels: int, transformer_options: dict) -> Tensor:
-        """An `emb_patch`: a call that a cache of the host answers (EasyCache) never comes here, and owes no motion."""
-        self._note()
-        return emb
-
-    @torch.compiler.disable
-    def _note(self) -> None:
-        self.unet_ran = True
-
-    def run_layer(
-        self, layer, x, emb, context, transformer_options, output_shape, time_context, num_video_frames, image_only
-    ):
-        """A `forward_timestep_embed_patch`: the layer as the host and other packs run it, then its motion modules."""
-        patches = transformer_options["patches"]
-        patches[LAYER_PATCH] = self.others
-        try:
-            x = forward_timestep_embed(
-                (layer,), x, emb, context, transformer_options, output_shape, time_context, num_video_frames, image_only
-            )
-        finally:
-            patches[LAYER_PATCH] = self.entries
-        return self.run_motion(layer, x, transformer_options["block"])
-
-    @torch.compiler.disable
-    def run_motion(self, layer: nn.Module, x: Tensor, block: tuple[str, int]) -> Tensor:
-        """x: (b f) c h w. Not compiled: TorchCompileModel would freeze the numbers of the first call."""
-        place, modules = self.placed.get(block, (None, ()))
-        if layer is not place:
-            return x
-        for placed in modules:
-            settings = placed.settings
-            moved = placed.module(x, self.frames, settings.motion_scale, placed.norm_across_frames, self.views)
-            x = moved if settings.effect == 1.0 else torch.lerp(x, moved, settings.effect)
-            self.owed[placed.site] -= 1
-        return x
-
-    def check(self) -> None:
-        """Raises RuntimeError where the UNet ran and fewer motion modules did than should have."""
-        missing = [site for site, count in self.owed.items() if count > 0]
-        if missing:
-            raise RuntimeError(
-                f"{len(missing)} of {len(self.owed)} motion modules did not run ({', '.join(missing[:3])}...): "
-                "another node replaces parts of the UNet. Remove that node, or put Apply Motion Model behind it."
-            )
+    lowest, highest = (moment.percent_to_sigma(each) for each in (settings.end_percent, settings.start_percent))
+    return lowest <= moment.levels[-1] <= highest

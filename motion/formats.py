@@ -34,14 +34,18 @@ class Family:
     """As in the code that the family was trained with."""
     max_frames: int = 32
     """For files that store no position table."""
+    steps: tuple[int, int] | None = None
+    """From how many steps to how many it was distilled for; None for models that take as many as the user likes."""
+    cfg: tuple[float, float] | None = None
+    """The guidance that it was distilled for."""
 
 
 V1 = Family("AnimateDiff v1", "SD1.5", "AnimateDiff SD1.5", Norms(resblocks=True), max_frames=24)
 V2 = Family("AnimateDiff v2", "SD1.5", "AnimateDiff SD1.5")
 V3 = Family("AnimateDiff v3", "SD1.5", "AnimateDiff SD1.5")
 LONG = Family("LongAnimateDiff", "SD1.5", "AnimateDiff SD1.5")
-LIGHTNING = Family("AnimateDiff-Lightning", "SD1.5", "AnimateDiff SD1.5")
-ANIMATELCM = Family("AnimateLCM", "SD1.5", "AnimateDiff SD1.5", max_frames=64)
+LIGHTNING = Family("AnimateDiff-Lightning", "SD1.5", "AnimateDiff SD1.5", steps=(1, 8), cfg=(1.0, 2.0))
+ANIMATELCM = Family("AnimateLCM", "SD1.5", "AnimateLCM", max_frames=64, steps=(2, 12), cfg=(1.0, 2.5))
 SDXL_BETA = Family("AnimateDiff-SDXL", "SDXL", "AnimateDiff SDXL", Norms(motion_modules=True))
 HOTSHOT = Family("HotShot-XL", "SDXL", "Stable Diffusion", Norms(resblocks=True), max_frames=24)
 
@@ -60,8 +64,15 @@ class MotionFormat:
     mid_block: bool
     attentions: int
     """Temporal self-attentions per motion module (2; SparseCtrl has 1)."""
-    max_frames: int
-    """Length of the positional encoding: frames that can be sampled together."""
+    table_length: int
+    """Length of the positional encoding that the model was trained with."""
+    stretched_to: int = 0
+    """Length of the positional encoding after an adjustment; 0 where there was none."""
+
+    @property
+    def max_frames(self) -> int:
+        """Frames that can be sampled together."""
+        return self.stretched_to or self.table_length
 
     @property
     def modules(self) -> int:
@@ -78,7 +89,7 @@ class MotionFormat:
         if mode == "as diffusers":
             return Norms(motion_modules=True)
         if mode in ("as ADE", "as early ADE"):
-            v3 = self.family.base == "SD1.5" and self.max_frames == 32 and not self.mid_block
+            v3 = self.family.base == "SD1.5" and self.table_length == 32 and not self.mid_block
             per_frame = v3 or (self.mid_block and mode == "as ADE")
             return Norms() if per_frame else Norms(motion_modules=True, resblocks=True, spatial_transformers=True)
         raise ValueError(f"'{mode}' is not a norm mode. Choose one of {', '.join(NORM_MODES)}.")

@@ -2,6 +2,7 @@
 
 import logging
 import pickle
+from dataclasses import replace
 from pathlib import Path
 
 import comfy.ldm.modules.attention
@@ -14,6 +15,7 @@ import torch
 from comfy.model_patcher import ModelPatcher
 from safetensors import SafetensorError
 
+from .adjust import Adjustments, table_length, with_tables
 from .convert import canonical, is_hotshot, unwrap
 from .foreign import refuse_by_container, refuse_by_content, refuse_by_keys
 from .formats import TABLE, NotAMotionModel, detect
@@ -24,6 +26,8 @@ MOTION_LORAS = "animatediff_motion_lora"
 
 UNREADABLE = (ValueError, RuntimeError, EOFError, OSError, KeyError, SafetensorError)
 """What torch, safetensors and the host raise on a damaged file."""
+
+AS_IN_THE_FILE = Adjustments()
 
 log = logging.getLogger("animatediff")
 
@@ -39,9 +43,12 @@ def register_folders() -> None:
         folder_paths.folder_names_and_paths[name] = (paths, set(endings) | folder_paths.supported_pt_extensions)
 
 
-def load_motion_model(path: str, disable_dynamic: bool = False) -> ModelPatcher:
+def load_motion_model(
+    path: str, adjustments: Adjustments = AS_IN_THE_FILE, makes_tables: bool = False, disable_dynamic: bool = False
+) -> ModelPatcher:
     """The motion model of a file (.safetensors, .ckpt, .pt, .pth, .bin).
 
+    `adjustments` are made to its weights and position tables; `makes_tables`: also to tables that the file leaves out.
     `disable_dynamic`: as the host's own loaders have it, for clones that its dynamic VRAM cannot hold.
     Raises NotAMotionModel with a sentence that says what the file is and where it belongs.
     """
@@ -53,6 +60,9 @@ def load_motion_model(path: str, disable_dynamic: bool = False) -> ModelPatcher:
         motion_format = detect(weights, is_hotshot(state), name)
     except NotAMotionModel as reason:
         raise NotAMotionModel(f"'{name}' {reason}") from None
+    if adjustments != AS_IN_THE_FILE:
+        weights = adjustments.of(with_tables(weights, motion_format) if makes_tables else weights)
+        motion_format = replace(motion_format, stretched_to=table_length(weights))
 
     dynamic = not disable_dynamic
     patcher_class = comfy.model_patcher.CoreModelPatcher if dynamic else comfy.model_patcher.ModelPatcher
@@ -70,9 +80,18 @@ def load_motion_model(path: str, disable_dynamic: bool = False) -> ModelPatcher:
     tensors = {key: value for key, value in weights.items() if not TABLE.search(key)}
     model.load_state_dict(tensors, assign=patcher.is_dynamic())
     model.requires_grad_(False).eval()
-    patcher.cached_patcher_init = (load_motion_model, (path,))
+    patcher.cached_patcher_init = (load_motion_model, (path, adjustments, makes_tables))
     log.info("%s: %s.", name, motion_format.summary())
     return patcher
+
+
+def readjusted(motion_model: ModelPatcher, adjustments: Adjustments) -> ModelPatcher:
+    """The motion model of the same file, adjusted further. Raises ValueError behind a LoRA."""
+    if motion_model.patches or motion_model.get_additional_models():
+        raise ValueError("Adjust Motion Model changes the file's own weights: put it before Load Motion LoRA.")
+    path, before, _ = motion_model.cached_patcher_init[1]
+    both = Adjustments((*before.positions, *adjustments.positions), (*before.weights, *adjustments.weights))
+    return load_motion_model(path, both, makes_tables=True)
 
 
 def read_tensors(path: str) -> dict[str, torch.Tensor]:

@@ -5,7 +5,8 @@ Shapes are written as einops does; f is the frames of one video, b the videos of
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 import torch
@@ -21,6 +22,49 @@ Attention = Callable[[Tensor, Tensor, Tensor, int], Tensor]
 
 Views = Sequence[tuple[Sequence[int], Sequence[float]]]
 """Windows inside the attention: (indices of frames, their blend weights); together they hold every frame."""
+
+
+@dataclass(frozen=True)
+class LowRank:
+    """One layer's share of a motion LoRA that is added while the layer runs: y + strength up(down(x))."""
+
+    down: nn.Module
+    up: nn.Module
+    strength: float | Tensor
+    """A number, or (n f 1) for tokens (n f c); the rank's scale is in it."""
+
+
+@dataclass(frozen=True)
+class Steering:
+    """What steers one motion module in one call. Tensors go with its tokens: (n f 1) for (n f c)."""
+
+    scales: tuple[float | Tensor, ...] = (1.0,)
+    """Motion scale of each attention of a block; the last one holds for those after it."""
+    loras: Mapping[nn.Module, Sequence[LowRank]] = field(default_factory=dict)
+    """Linear layer -> what is added to it."""
+
+    def scale(self, attention: int) -> float | Tensor:
+        return self.scales[min(attention, len(self.scales) - 1)]
+
+    def linear(self, layer: nn.Module, x: Tensor) -> Tensor:
+        y = layer(x)
+        for lora in self.loras.get(layer, ()):
+            y = y + lora.up(lora.down(x)) * lora.strength
+        return y
+
+    def mapped(self, change: Callable[[Tensor], Tensor]) -> "Steering":
+        """The same with `change` done to every tensor."""
+
+        def of(value):
+            return change(value) if isinstance(value, Tensor) else value
+
+        loras = {
+            layer: [replace(lora, strength=of(lora.strength)) for lora in found] for layer, found in self.loras.items()
+        }
+        return Steering(tuple(of(scale) for scale in self.scales), loras)
+
+
+PLAIN = Steering()
 
 
 def scaled_dot_product(q: Tensor, k: Tensor, v: Tensor, heads: int) -> Tensor:
@@ -66,13 +110,13 @@ class TemporalAttention(nn.Module):
             return self.position_table[:frames].to(like)
         return _sinusoid_on(frames, like.shape[-1], like.device, like.dtype)
 
-    def forward(self, x: Tensor, motion_scale: float = 1.0) -> Tensor:
-        """x: n f c. `motion_scale` multiplies the keys, so the logits: 1 is as trained."""
+    def forward(self, x: Tensor, scale: float | Tensor = 1.0, steering: Steering = PLAIN) -> Tensor:
+        """x: n f c. `scale` (motion scale) multiplies the keys, so the logits: 1 is as trained."""
         x = x + self.positions(x.shape[1], x)
-        k = self.to_k(x)
-        if motion_scale != 1.0:
-            k = k * motion_scale
-        return self.to_out[0](self.attention(self.to_q(x), k, self.to_v(x), HEADS))
+        q, k, v = (steering.linear(layer, x) for layer in (self.to_q, self.to_k, self.to_v))
+        if isinstance(scale, Tensor) or scale != 1.0:
+            k = k * scale
+        return steering.linear(self.to_out[0], self.attention(q, k, v, HEADS))
 
 
 class GEGLU(nn.Module):
@@ -82,8 +126,8 @@ class GEGLU(nn.Module):
         super().__init__()
         self.proj = operations.Linear(channels, inner * 2, **place)
 
-    def forward(self, x: Tensor) -> Tensor:
-        value, gate = self.proj(x).chunk(2, dim=-1)
+    def forward(self, x: Tensor, steering: Steering = PLAIN) -> Tensor:
+        value, gate = steering.linear(self.proj, x).chunk(2, dim=-1)
         return value * F.gelu(gate)
 
 
@@ -96,8 +140,8 @@ class FeedForward(nn.Module):
             GEGLU(channels, inner, operations, **place), nn.Identity(), operations.Linear(inner, channels, **place)
         )
 
-    def forward(self, x: Tensor) -> Tensor:
-        return self.net(x)
+    def forward(self, x: Tensor, steering: Steering = PLAIN) -> Tensor:
+        return steering.linear(self.net[2], self.net[0](x, steering))
 
 
 class TemporalBlock(nn.Module):
@@ -110,17 +154,17 @@ class TemporalBlock(nn.Module):
         self.ff = FeedForward(channels, operations, **place)
         self.ff_norm = operations.LayerNorm(channels, **place)
 
-    def forward(self, x: Tensor, motion_scale: float = 1.0, views: Views | None = None) -> Tensor:
+    def forward(self, x: Tensor, views: Views | None = None, steering: Steering = PLAIN) -> Tensor:
         """x: n f c."""
-        x = self.attend(x, motion_scale) if views is None else self.attend_in_views(x, motion_scale, views)
-        return x + self.ff(self.ff_norm(x))
+        x = self.attend(x, steering) if views is None else self.attend_in_views(x, views, steering)
+        return x + self.ff(self.ff_norm(x), steering)
 
-    def attend(self, x: Tensor, motion_scale: float) -> Tensor:
-        for attention, norm in zip(self.attention_blocks, self.norms, strict=True):
-            x = x + attention(norm(x), motion_scale)
+    def attend(self, x: Tensor, steering: Steering) -> Tensor:
+        for index, (attention, norm) in enumerate(zip(self.attention_blocks, self.norms, strict=True)):
+            x = x + attention(norm(x), steering.scale(index), steering)
         return x
 
-    def attend_in_views(self, x: Tensor, motion_scale: float, views: Views) -> Tensor:
+    def attend_in_views(self, x: Tensor, views: Views, steering: Steering) -> Tensor:
         """Each view on its own, its positions from 0; where views overlap, their weighted mean.
 
         Source: FreeNoise, arXiv:2310.15169, window-based attention fusion.
@@ -128,7 +172,8 @@ class TemporalBlock(nn.Module):
         blended, total = torch.zeros_like(x), x.new_zeros(x.shape[1], 1)
         for frames, weights in views:
             weights = x.new_tensor(weights).unsqueeze(-1)
-            blended[:, frames] += self.attend(x[:, frames], motion_scale) * weights
+            own = steering.mapped(lambda tensor, frames=frames: tensor[:, frames])
+            blended[:, frames] += self.attend(x[:, frames], own) * weights
             total[frames] += weights
         return blended / total
 
@@ -152,14 +197,14 @@ class TemporalTransformer(nn.Module):
         self,
         x: Tensor,
         frames: int,
-        motion_scale: float = 1.0,
         norm_across_frames: bool = False,
         views: Views | None = None,
+        steering: Steering = PLAIN,
     ) -> Tensor:
         """x: (b f) c h w -> the same shape; the frames of one video are contiguous.
 
         `norm_across_frames`: the GroupNorm averages over f, h, w of a video (diffusers; the SDXL branch) instead
-        of over h, w of a frame (guoyww's SD1.5 code).
+        of over h, w of a frame (guoyww's SD1.5 code). `steering`: its tensors are (b f) 1 h w or (b f) 1 1 1.
         """
         height = x.shape[-2]
         if norm_across_frames:
@@ -167,7 +212,14 @@ class TemporalTransformer(nn.Module):
             y = rearrange(y, "b c (f h) w -> (b h w) f c", f=frames)
         else:
             y = rearrange(self.norm(x), "(b f) c h w -> (b h w) f c", f=frames)
+        steering = steering.mapped(lambda tensor: _as_tokens(tensor, frames, x))
         y = self.proj_in(y)
         for block in self.transformer_blocks:
-            y = block(y, motion_scale, views)
+            y = block(y, views, steering)
         return x + rearrange(self.proj_out(y), "(b h w) f c -> (b f) c h w", h=height, w=x.shape[-1])
+
+
+def _as_tokens(amount: Tensor, frames: int, like: Tensor) -> Tensor:
+    """(b f) 1 h w or (b f) 1 1 1 -> (b h w) f 1, for pictures `like`."""
+    amount = amount.expand(-1, -1, *like.shape[-2:])
+    return rearrange(amount, "(b f) 1 h w -> (b h w) f 1", f=frames)

@@ -1,7 +1,35 @@
 """The forms that users fill in: every node of the pack."""
 
-from . import apply, context, freeinit, load, noise, preview, sampler
+from . import (
+    adjust,
+    apply,
+    blocks,
+    context,
+    freeinit,
+    guidance,
+    load,
+    lora,
+    noise,
+    preview,
+    prompts,
+    sampler,
+    schedules,
+)
 from .compat import NODES as COMPAT_NODES
 
-ROOMS = [load, apply, context, sampler, noise, freeinit, preview]
+ROOMS = [
+    load,
+    lora,
+    adjust,
+    apply,
+    context,
+    sampler,
+    preview,
+    noise,
+    freeinit,
+    schedules,
+    prompts,
+    guidance,
+    blocks,
+]
 NODES = [*(node for room in ROOMS for node in room.NODES), *COMPAT_NODES]

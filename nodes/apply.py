@@ -2,11 +2,13 @@
 
 from comfy_api.latest import io
 
-from ..motion.attach import MotionSettings, attach
+from ..motion.attach import attach
+from ..motion.settings import MotionSettings, in_range
 from ..sampling.beta_schedules import AUTO, CHOICES, with_beta_schedule
 from ..sampling.run import watch
+from ..sampling.schedules import times
 from .text import show
-from .types import MotionModel
+from .types import BlockWeights, MotionModel, StrengthSchedule
 
 
 class ApplyMotionModel(io.ComfyNode):
@@ -73,6 +75,17 @@ class ApplyMotionModel(io.ComfyNode):
                     "as diffusers: those of the diffusers library, to compare with its renders.",
                     advanced=True,
                 ),
+                StrengthSchedule.Input(
+                    "motion_scale_schedule",
+                    optional=True,
+                    tooltip="Multiplies motion_scale over frames, regions or the sampling.",
+                ),
+                StrengthSchedule.Input(
+                    "effect_schedule",
+                    optional=True,
+                    tooltip="Multiplies effect over frames, regions or the sampling.",
+                ),
+                BlockWeights.Input("block_weights", optional=True, tooltip="Strengths of single blocks."),
             ],
             outputs=[io.Model.Output(display_name="model")],
             hidden=[io.Hidden.unique_id],
@@ -80,9 +93,27 @@ class ApplyMotionModel(io.ComfyNode):
 
     @classmethod
     def execute(
-        cls, model, motion_model, motion_scale, effect, beta_schedule, start_percent, end_percent, norms
+        cls,
+        model,
+        motion_model,
+        motion_scale: float,
+        effect: float,
+        beta_schedule: str,
+        start_percent: float,
+        end_percent: float,
+        norms: str,
+        motion_scale_schedule=None,
+        effect_schedule=None,
+        block_weights=(),
     ) -> io.NodeOutput:
-        settings = MotionSettings(motion_scale, effect, start_percent, end_percent, norms)
+        settings = MotionSettings(
+            motion_scale=times(in_range("motion_scale", motion_scale, 0.0, 10.0), motion_scale_schedule),
+            effect=times(in_range("effect", effect, 0.0, 1.0), effect_schedule),
+            start_percent=in_range("start_percent", start_percent, 0.0, 1.0),
+            end_percent=in_range("end_percent", end_percent, 0.0, 1.0),
+            norms=norms,
+            blocks=block_weights,
+        )
         schedule = motion_model.model.format.family.beta_schedule if beta_schedule == AUTO else beta_schedule
         model = with_beta_schedule(watch(attach(model, motion_model, settings)), schedule)
         show(cls, f"Noise schedule: {schedule}")

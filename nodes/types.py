@@ -4,3 +4,9 @@ from comfy_api.latest import io
 
 MotionModel = io.Custom("MOTION_MODEL")
 """A ModelPatcher that holds a `motion.model.MotionModel`."""
+
+StrengthSchedule = io.Custom("STRENGTH_SCHEDULE")
+"""A `motion.strength.Strength`: a value over frames, regions and the sampling."""
+
+BlockWeights = io.Custom("BLOCK_WEIGHTS")
+"""A tuple of `motion.settings.BlockStrength`; the first that fits a motion module is the one that counts."""

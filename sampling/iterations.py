@@ -56,7 +56,7 @@ def sample_repeatedly(
     first, latents, result = noise, latent_image, latent_image
     for iteration in range(settings.count):
         noise, latents = prepared(settings, iteration, guider, extra_args, first, noise, latent_image, result)
-        run.iteration, run.step = iteration, 0
+        run.iteration, run.step, run.levels = iteration, 0, []
         told = of_all(callback, iteration, settings.count)
         result = executor(guider, sigmas, extra_args, told, noise, latents, denoise_mask, disable_pbar)
     return result

@@ -16,6 +16,9 @@ from .windows import WindowPlan
 NOISE = f"{KEY}_noise"
 """The MODEL's attachment that holds its NoiseOptions."""
 
+GUIDANCE = f"{KEY}_guidance"
+"""The MODEL's attachment that says that it has a guidance schedule."""
+
 FIRST_FRAME = f"{KEY}_first_frame"
 """In `transformer_options`: where a clip that goes on has its first frame; 0 where absent."""
 
@@ -72,6 +75,7 @@ def sample_with_motion(
     handler = options.get("context_handler")
     check_frames(motion_models, frames, frames_at_once(handler, frames))
     first_frame = options["transformer_options"].get(FIRST_FRAME, 0)
+    check_distilled(motion_models, len(sigmas) - 1, getattr(guider, "cfg", None))
     noise = chosen_noise(noise_options(guider.model_patcher), noise, seed or 0, handler, first_frame)
     run = MotionRun(frames, seed or 0, first_frame)
     options["transformer_options"][KEY] = run
@@ -87,6 +91,11 @@ def sample_with_motion(
         raise RuntimeError(
             "The motion model never ran: another node replaces the call of the UNet. "
             "Remove that node from this MODEL, or put Apply Motion Model behind it."
+        )
+    if guider.model_patcher.get_attachment(GUIDANCE) and not run.guided:
+        raise RuntimeError(
+            "The guidance schedule never ran: this guider, or another node's cfg function, has its own. "
+            "Use a sampler with one positive and one negative prompt, and put Guidance Schedule behind that node."
         )
     return result
 
@@ -136,3 +145,15 @@ def check_frames(motion_models: list[ModelPatcher], frames: int, window: int) ->
         log.info("One frame: sampled without motion, as a single picture.")
     elif frames < FEW_FRAMES:
         log.warning("%d frames are few: motion models need about %d or more, and give noise below.", frames, FEW_FRAMES)
+
+
+def check_distilled(motion_models: list[ModelPatcher], steps: int, cfg: float | None) -> None:
+    """Warns where steps or guidance are far from what a distilled motion model was made for."""
+    for motion in motion_models:
+        family = motion.model.format.family
+        if family.steps and steps > 2 * family.steps[1]:
+            text = "%s was made for %d to %d steps, and this sampler takes %d: colours burn. Use fewer."
+            log.warning(text, family.name, *family.steps, steps)
+        if family.cfg and cfg is not None and cfg > 2 * family.cfg[1]:
+            text = "%s was made for a cfg of %g to %g, and this sampler has %g: colours burn. Use less."
+            log.warning(text, family.name, *family.cfg, cfg)

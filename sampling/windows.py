@@ -8,6 +8,8 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from .keyframes import holding
+
 LOOPED_UNIFORM = "looped_uniform"
 STANDARD_UNIFORM = "standard_uniform"
 STANDARD_STATIC = "standard_static"
@@ -147,16 +149,6 @@ def plan_at(plans: tuple[WindowPlan, ...], starts: list[float], sigmas: list[flo
     began before the run's first noise level is owed none.
     """
     order = sorted(range(len(plans)), key=lambda i: -starts[i])
-    current, used = 0, 0
-    for sigma in sigmas[: step + 1]:
-        at = order[current]
-        guaranteed = plans[at].guarantee_steps if starts[at] <= sigmas[0] else 0
-        if used >= guaranteed:
-            for later in range(current + 1, len(order)):
-                if starts[order[later]] < sigma:
-                    break
-                current, used = later, 0
-                if plans[order[later]].guarantee_steps > 0 and starts[order[later]] <= sigmas[0]:
-                    break
-        used += 1
-    return plans[order[current]]
+    falling = [starts[i] for i in order]
+    guarantees = [plans[i].guarantee_steps for i in order]
+    return plans[order[holding(falling, guarantees, sigmas[: step + 1], sigmas[0])]]

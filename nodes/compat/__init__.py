@@ -1,5 +1,6 @@
 """The node ids of shared workflows (ComfyUI-AnimateDiff-Evolved's): thin forms over what our own nodes call."""
 
-from . import context, gen1, gen2, noise
+from . import adjust, context, gen1, gen2, guidance, lora, noise, sigmas, strength
 
-NODES = [*gen2.NODES, *gen1.NODES, *context.NODES, *noise.NODES]
+ROOMS = [gen2, gen1, lora, adjust, strength, context, noise, guidance, sigmas]
+NODES = [node for room in ROOMS for node in room.NODES]

@@ -1,42 +1,53 @@
 """AnimateDiff Loaders of shared workflows: motion model, windows and settings in one form."""
 
+from dataclasses import replace
+
 from comfy_api.latest import io
 
-from ...motion.attach import MotionSettings
-from .gen2 import beta_schedule, context_options, evolved, loaded, model_name, sample_settings
-from .types import form
+from .gen2 import (
+    ad_keyframes,
+    ad_settings,
+    beta_schedule,
+    context_options,
+    evolved,
+    loaded,
+    model_name,
+    per_block,
+    sample_settings,
+    settings_of,
+    with_loras,
+)
+from .types import MotionLoRAs, Multival, form
+
+REPLACED = "Load Motion Model and Apply Motion Model"
 
 
-class LoaderWithContext(io.ComfyNode):
+def model():
+    return io.Model.Input("model", tooltip="An SD1.5 or SDXL checkpoint.")
+
+
+def motion_lora():
+    return MotionLoRAs.Input("motion_lora", optional=True, tooltip="From Load AnimateDiff LoRA.")
+
+
+class LoaderGen1(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return form(
-            "ADE_AnimateDiffLoaderWithContext",
-            "AnimateDiff Loader [Legacy]",
-            [
-                io.Model.Input("model", tooltip="An SD1.5 or SDXL checkpoint."),
-                model_name(),
-                beta_schedule(),
-                context_options(),
-                sample_settings(),
-                io.Float.Input(
-                    "motion_scale",
-                    default=1.0,
-                    min=0.0,
-                    step=0.001,
-                    optional=True,
-                    tooltip="How strongly frames attend to each other.",
-                ),
-                io.Boolean.Input(
-                    "apply_v2_models_properly",
-                    default=True,
-                    optional=True,
-                    tooltip="Off: a v2 motion model as early versions ran it, its norms averaged over frames.",
-                ),
-            ],
-            io.Model.Output(display_name="MODEL"),
-            "Load Motion Model and Apply Motion Model",
-        )
+        inputs = [
+            model(),
+            model_name(),
+            beta_schedule(),
+            context_options(),
+            motion_lora(),
+            ad_settings(),
+            ad_keyframes(),
+            sample_settings(),
+            Multival.Input("scale_multival", optional=True, tooltip="The motion scale."),
+            Multival.Input("effect_multival", optional=True, tooltip="How much of the motion model is used."),
+            per_block(),
+        ]
+        output = io.Model.Output(display_name="MODEL")
+        return form("ADE_AnimateDiffLoaderGen1", "AnimateDiff Loader", inputs, output, REPLACED)
 
     @classmethod
     def execute(
@@ -45,13 +56,70 @@ class LoaderWithContext(io.ComfyNode):
         model_name: str,
         beta_schedule: str,
         context_options=(),
+        motion_lora=(),
+        ad_settings=None,
+        ad_keyframes=(),
+        sample_settings=None,
+        scale_multival=1.0,
+        effect_multival=1.0,
+        per_block=(),
+    ) -> io.NodeOutput:
+        motion_model = with_loras(loaded(model_name, ad_settings), motion_lora)
+        settings = settings_of(scale_multival, effect_multival, ad_keyframes, per_block)
+        own = ((motion_model, settings),)
+        return io.NodeOutput(evolved(model, beta_schedule, own, context_options, sample_settings))
+
+
+class LoaderWithContext(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        inputs = [
+            model(),
+            model_name(),
+            beta_schedule(),
+            context_options(),
+            motion_lora(),
+            ad_settings(),
+            sample_settings(),
+            io.Float.Input(
+                "motion_scale",
+                default=1.0,
+                min=0.0,
+                step=0.001,
+                optional=True,
+                tooltip="How strongly frames attend to each other.",
+            ),
+            io.Boolean.Input(
+                "apply_v2_models_properly",
+                default=True,
+                optional=True,
+                tooltip="Off: a v2 motion model as early versions ran it, its norms averaged over frames.",
+            ),
+            ad_keyframes(),
+        ]
+        output = io.Model.Output(display_name="MODEL")
+        return form("ADE_AnimateDiffLoaderWithContext", "AnimateDiff Loader [Legacy]", inputs, output, REPLACED)
+
+    @classmethod
+    def execute(
+        cls,
+        model,
+        model_name: str,
+        beta_schedule: str,
+        context_options=(),
+        motion_lora=(),
+        ad_settings=None,
         sample_settings=None,
         motion_scale: float = 1.0,
         apply_v2_models_properly: bool = False,
+        ad_keyframes=(),
     ) -> io.NodeOutput:
-        norms = "as ADE" if apply_v2_models_properly else "as early ADE"
-        m_models = ((loaded(model_name), MotionSettings(motion_scale, norms=norms)),)
-        return io.NodeOutput(evolved(model, beta_schedule, m_models, context_options, sample_settings))
+        motion_model = with_loras(loaded(model_name, ad_settings), motion_lora)
+        settings = settings_of(motion_scale, 1.0, ad_keyframes)
+        if not apply_v2_models_properly:
+            settings = replace(settings, norms="as early ADE")
+        own = ((motion_model, settings),)
+        return io.NodeOutput(evolved(model, beta_schedule, own, context_options, sample_settings))
 
 
-NODES = [LoaderWithContext]
+NODES = [LoaderGen1, LoaderWithContext]

@@ -1,24 +1,45 @@
 """Load AnimateDiff Model -> Apply AnimateDiff Model -> Use Evolved Sampling."""
 
+from dataclasses import replace
+
 import folder_paths
 from comfy_api.latest import io
 
-from ...motion.attach import MotionSettings, attach
-from ...motion.load import MOTION_MODELS, load_motion_model
-from ...sampling.beta_schedules import KEEP, with_beta_schedule
+from ...motion.attach import attach
+from ...motion.load import AS_IN_THE_FILE, MOTION_MODELS, load_motion_model
+from ...motion.lora import with_motion_lora
+from ...motion.settings import MotionSettings
+from ...sampling.beta_schedules import with_beta_schedule, with_sigma_table
 from ...sampling.handler import with_windows
+from ...sampling.keyframes import Keyframes as InTurnsKeyframes
 from ...sampling.run import watch
+from ...sampling.schedules import times
 from .noise import with_settings
-from .types import ContextOptions, MotionModelADE, MotionModels, SampleSettings, form
+from .sigmas import SCHEDULES, table_of
+from .types import (
+    AdSettings,
+    ContextOptions,
+    Keyframes,
+    MotionLoRAs,
+    MotionModelADE,
+    MotionModels,
+    Multival,
+    PerBlock,
+    SampleSettings,
+    form,
+)
 
-BETA_SCHEDULES = {
-    "sqrt_linear (AnimateDiff)": "AnimateDiff SD1.5",
-    "linear (AnimateDiff-SDXL)": "AnimateDiff SDXL",
-    "linear (HotshotXL/default)": "Stable Diffusion",
-}
-"""Their words -> ours."""
 AUTOSELECT = "autoselect"
 USE_EXISTING = "use existing"
+AUTO = {
+    "AnimateDiff SD1.5": "sqrt_linear (AnimateDiff)",
+    "AnimateDiff SDXL": "linear (AnimateDiff-SDXL)",
+    "Stable Diffusion": "linear (HotshotXL/default)",
+    "AnimateLCM": "lcm",
+}
+"""A family's noise schedule in our words -> what autoselect takes for it."""
+SCALE = "animatediff_settings_scale"
+"""A motion model's attachment: the motion scale of its AnimateDiff Settings."""
 
 
 def model_name():
@@ -32,7 +53,7 @@ def model_name():
 def beta_schedule():
     return io.Combo.Input(
         "beta_schedule",
-        options=[AUTOSELECT, USE_EXISTING, *BETA_SCHEDULES],
+        options=[AUTOSELECT, USE_EXISTING, *SCHEDULES],
         default=AUTOSELECT,
         tooltip="The noise schedule. autoselect takes the motion model's.",
     )
@@ -46,15 +67,37 @@ def sample_settings():
     return SampleSettings.Input("sample_settings", optional=True, tooltip="Other noise, and sampling several times.")
 
 
+def ad_settings():
+    return AdSettings.Input("ad_settings", optional=True, tooltip="Changes of the motion model's weights.")
+
+
+def steering() -> list[io.Input]:
+    """What steers a motion model, but for ad_keyframes and per_block."""
+    return [
+        MotionLoRAs.Input("motion_lora", optional=True, tooltip="From Load AnimateDiff LoRA."),
+        Multival.Input("scale_multival", optional=True, tooltip="The motion scale."),
+        Multival.Input("effect_multival", optional=True, tooltip="How much of the motion model is used."),
+    ]
+
+
+def ad_keyframes():
+    return Keyframes.Input("ad_keyframes", optional=True, tooltip="Strengths over the sampling.")
+
+
+def per_block():
+    return PerBlock.Input("per_block", optional=True, tooltip="Strengths of single blocks.")
+
+
 class LoadAnimateDiffModel(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         output = MotionModelADE.Output(display_name="MOTION_MODEL")
-        return form("ADE_LoadAnimateDiffModel", "Load AnimateDiff Model", [model_name()], output, "Load Motion Model")
+        ids = "ADE_LoadAnimateDiffModel", "Load AnimateDiff Model"
+        return form(*ids, [model_name(), ad_settings()], output, "Load Motion Model")
 
     @classmethod
-    def execute(cls, model_name: str) -> io.NodeOutput:
-        return io.NodeOutput(loaded(model_name))
+    def execute(cls, model_name: str, ad_settings=None) -> io.NodeOutput:
+        return io.NodeOutput(loaded(model_name, ad_settings))
 
 
 class ApplyAnimateDiffModelSimple(io.ComfyNode):
@@ -63,14 +106,60 @@ class ApplyAnimateDiffModelSimple(io.ComfyNode):
         return form(
             "ADE_ApplyAnimateDiffModelSimple",
             "Apply AnimateDiff Model",
-            [MotionModelADE.Input("motion_model", tooltip="From Load AnimateDiff Model.")],
+            [
+                MotionModelADE.Input("motion_model", tooltip="From Load AnimateDiff Model."),
+                *steering(),
+                ad_keyframes(),
+                per_block(),
+            ],
             MotionModels.Output(display_name="M_MODELS"),
             "Apply Motion Model",
         )
 
     @classmethod
-    def execute(cls, motion_model) -> io.NodeOutput:
-        return io.NodeOutput(((motion_model, MotionSettings(norms="as ADE")),))
+    def execute(
+        cls, motion_model, motion_lora=(), scale_multival=1.0, effect_multival=1.0, ad_keyframes=(), per_block=()
+    ) -> io.NodeOutput:
+        settings = settings_of(scale_multival, effect_multival, ad_keyframes, per_block)
+        return io.NodeOutput(((with_loras(motion_model, motion_lora), settings),))
+
+
+class ApplyAnimateDiffModel(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        percent = {"min": 0.0, "max": 1.0, "step": 0.001}
+        return form(
+            "ADE_ApplyAnimateDiffModel",
+            "Apply AnimateDiff Model (Adv.)",
+            [
+                MotionModelADE.Input("motion_model", tooltip="From Load AnimateDiff Model."),
+                io.Float.Input("start_percent", default=0.0, tooltip="Where in the sampling it starts.", **percent),
+                io.Float.Input("end_percent", default=1.0, tooltip="Where in the sampling it ends.", **percent),
+                *steering(),
+                ad_keyframes(),
+                MotionModels.Input("prev_m_models", optional=True, tooltip="Motion models that run before."),
+                per_block(),
+            ],
+            MotionModels.Output(display_name="M_MODELS"),
+            "Apply Motion Model",
+        )
+
+    @classmethod
+    def execute(
+        cls,
+        motion_model,
+        start_percent: float,
+        end_percent: float,
+        motion_lora=(),
+        scale_multival=1.0,
+        effect_multival=1.0,
+        ad_keyframes=(),
+        prev_m_models=(),
+        per_block=(),
+    ) -> io.NodeOutput:
+        settings = settings_of(scale_multival, effect_multival, ad_keyframes, per_block)
+        settings = replace(settings, start_percent=start_percent, end_percent=end_percent)
+        return io.NodeOutput((*prev_m_models, (with_loras(motion_model, motion_lora), settings)))
 
 
 class UseEvolvedSampling(io.ComfyNode):
@@ -95,25 +184,47 @@ class UseEvolvedSampling(io.ComfyNode):
         return io.NodeOutput(evolved(model, beta_schedule, m_models, context_options, sample_settings))
 
 
-def loaded(name: str):
-    return load_motion_model(folder_paths.get_full_path_or_raise(MOTION_MODELS, name))
+def loaded(name: str, ad_settings=None):
+    """The motion model, adjusted, and with a motion scale of its settings' for `settings_of`."""
+    adjustments = AS_IN_THE_FILE if ad_settings is None else ad_settings.adjustments
+    motion_model = load_motion_model(folder_paths.get_full_path_or_raise(MOTION_MODELS, name), adjustments)
+    if ad_settings is not None:
+        motion_model.set_attachments(SCALE, ad_settings.motion_scale)
+    return motion_model
+
+
+def with_loras(motion_model, motion_lora: tuple):
+    for lora, strength in motion_lora:
+        motion_model, _ = with_motion_lora(motion_model, lora, strength)
+    return motion_model
+
+
+def settings_of(scale=1.0, effect=1.0, ad_keyframes: tuple = (), per_block: tuple = ()) -> MotionSettings:
+    keyframes = InTurnsKeyframes(ad_keyframes) if ad_keyframes else None
+    return MotionSettings(scale, effect, norms="as ADE", blocks=per_block, keyframes=keyframes)
 
 
 def evolved(model, beta_schedule: str, m_models=(), context_options=(), sample_settings=None):
     """What every loader and Use Evolved Sampling do to the MODEL."""
     for motion_model, settings in m_models:
-        model = attach(model, motion_model, settings)
+        own = motion_model.get_attachment(SCALE)
+        model = attach(model, motion_model, replace(settings, motion_scale=times(own, settings.motion_scale)))
     if context_options:
         model = with_windows(model, *context_options)
-    model = with_settings(watch(model), sample_settings)
-    return with_beta_schedule(model, beta_schedule_of(beta_schedule, m_models))
+    model = with_named_schedule(watch(model), beta_schedule, m_models)
+    return with_settings(model, sample_settings)
 
 
-def beta_schedule_of(choice: str, m_models: tuple) -> str:
-    """Their choice in our words; autoselect asks the motion model that was applied last."""
-    if choice == AUTOSELECT and m_models:
-        return m_models[-1][0].model.format.family.beta_schedule
-    return BETA_SCHEDULES.get(choice, KEEP)
+def with_named_schedule(model, choice: str, m_models: tuple):
+    """autoselect asks the motion model that was applied last."""
+    if choice == AUTOSELECT:
+        choice = AUTO[m_models[-1][0].model.format.family.beta_schedule] if m_models else USE_EXISTING
+    if choice == USE_EXISTING:
+        return model
+    same = {theirs: ours for ours, theirs in AUTO.items() if not SCHEDULES[theirs][0].lcm_timesteps}
+    if choice in same:
+        return with_beta_schedule(model, same[choice])
+    return with_sigma_table(model, table_of(choice))
 
 
-NODES = [LoadAnimateDiffModel, ApplyAnimateDiffModelSimple, UseEvolvedSampling]
+NODES = [LoadAnimateDiffModel, ApplyAnimateDiffModelSimple, ApplyAnimateDiffModel, UseEvolvedSampling]

@@ -6,7 +6,10 @@ from comfy.model_patcher import ModelPatcher
 from comfy_api.latest import io
 
 from ...sampling import freeinit
+from ...sampling.beta_schedules import with_sigma_table
+from ...sampling.guidance import with_guidance
 from ...sampling.iterations import Iterations, with_iterations
+from ...sampling.keyframes import InTurns, Keyed
 from ...sampling.noise import (
     ADD,
     ADD_WEIGHTED,
@@ -19,7 +22,8 @@ from ...sampling.noise import (
     NoiseOptions,
 )
 from ...sampling.run import with_noise_options
-from .types import MANY, IterationOptions, NoiseLayers, SampleSettings, form
+from ...sampling.sigmas import SigmaTable
+from .types import MANY, CustomCFG, IterationOptions, NoiseLayers, SampleSettings, SigmaSchedule, form
 
 REPLACED = "Noise per Frame (AnimateDiff)"
 USE_EXISTING = "use existing"
@@ -35,6 +39,8 @@ INIT_TYPES = {
 class Settings:
     noise: NoiseOptions = NoiseOptions()
     iterations: Iterations | None = None
+    guidance: tuple[Keyed, ...] = ()
+    sigmas: SigmaTable | None = None
 
 
 def with_settings(model: ModelPatcher, settings: Settings | None) -> ModelPatcher:
@@ -45,6 +51,10 @@ def with_settings(model: ModelPatcher, settings: Settings | None) -> ModelPatche
         model = with_noise_options(model, settings.noise)
     if settings.iterations is not None:
         model = with_iterations(model, settings.iterations)
+    if settings.guidance:
+        model = with_guidance(model, InTurns(settings.guidance))
+    if settings.sigmas is not None:
+        model = with_sigma_table(model, settings.sigmas)
     return model
 
 
@@ -89,6 +99,11 @@ class SamplingSettings(io.ComfyNode):
             NoiseLayers.Input("noise_layers", optional=True, tooltip="More noise on top."),
             IterationOptions.Input("iteration_opts", optional=True, tooltip="Sampling several times over."),
             seed_override(),
+            io.Boolean.Input(
+                "adapt_denoise_steps", default=False, optional=True, tooltip="No use here, as it had none there."
+            ),
+            CustomCFG.Input("custom_cfg", optional=True, tooltip="Guidance instead of the sampler's cfg."),
+            SigmaSchedule.Input("sigma_schedule", optional=True, tooltip="Noise levels instead of beta_schedule's."),
         ]
         output = SampleSettings.Output(display_name="settings")
         return form("ADE_AnimateDiffSamplingSettings", "Sample Settings", inputs, output, REPLACED)
@@ -103,13 +118,16 @@ class SamplingSettings(io.ComfyNode):
         noise_layers=(),
         iteration_opts=None,
         seed_override=None,
+        adapt_denoise_steps: bool = False,
+        custom_cfg=(),
+        sigma_schedule=None,
     ) -> io.NodeOutput:
         layers = tuple(
             replace(layer, draw=replace(layer.draw, generator=seed_gen)) if takes_ours else layer
             for layer, takes_ours in noise_layers
         )
         base = draw(noise_type, seed_gen, seed_offset, batch_offset, seed_override)
-        return io.NodeOutput(Settings(NoiseOptions(base, layers), iteration_opts))
+        return io.NodeOutput(Settings(NoiseOptions(base, layers), iteration_opts, custom_cfg, sigma_schedule))
 
 
 def layer_form(node_id: str, display_name: str, *own: io.Input) -> io.Schema:

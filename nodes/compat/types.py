@@ -20,6 +20,28 @@ NoiseLayers = io.Custom("NOISE_LAYERS")
 """A tuple of (Layer, whether it takes the settings' seed_gen), in the order in which they are laid."""
 IterationOptions = io.Custom("ITERATION_OPTS")
 """A sampling.iterations.Iterations."""
+MotionLoRAs = io.Custom("MOTION_LORA")
+"""A tuple of (MotionLoRA, strength)."""
+AdSettings = io.Custom("AD_SETTINGS")
+"""A compat.adjust.Settings."""
+PositionAdjusts = io.Custom("PE_ADJUST")
+"""A tuple of PositionAdjusts."""
+WeightAdjusts = io.Custom("WEIGHT_ADJUST")
+"""A tuple of WeightAdjusts."""
+Multival = io.Custom("MULTIVAL")
+"""A Strength."""
+Floats = io.Custom("FLOATS")
+"""A list of numbers."""
+Keyframes = io.Custom("AD_KEYFRAMES")
+"""A tuple of motion.settings.Keyframes."""
+Block = io.Custom("AD_BLOCK")
+"""A BlockStrength that names no block."""
+PerBlock = io.Custom("PER_BLOCK")
+"""A tuple of BlockStrengths."""
+CustomCFG = io.Custom("CUSTOM_CFG")
+"""A tuple of sampling.keyframes.Keyed: guidance."""
+SigmaSchedule = io.Custom("SIGMA_SCHEDULE")
+"""A SigmaTable."""
 
 
 def form(node_id: str, display_name: str, inputs: list, output, replaced_by: str) -> io.Schema:

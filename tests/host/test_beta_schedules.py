@@ -1,9 +1,11 @@
 """Noise schedules on the host's model sampling, against diffusers' tables."""
 
 import comfy.model_sampling
+import comfy.samplers
 import pytest
 import torch
-from animatediff_native.sampling.beta_schedules import BETA_SCHEDULES, KEEP, with_beta_schedule
+from animatediff_native.sampling.beta_schedules import BETA_SCHEDULES, KEEP, sigma_table, with_beta_schedule
+from animatediff_native.sampling.sigmas import interpolated, split, weighted
 from comfy_extras.nodes_model_advanced import ModelSamplingDiscrete
 from oracles import data
 from unets import unet_model
@@ -20,7 +22,7 @@ def model():
     return unet_model()
 
 
-@pytest.mark.parametrize("name", BETA_SCHEDULES)
+@pytest.mark.parametrize("name", DIFFUSERS)
 def test_the_numbers_are_diffusers(model, name):
     sampling = with_beta_schedule(model, name).get_model_object("model_sampling")
     table, sigma_max = DIFFUSERS[name]
@@ -53,3 +55,35 @@ def test_v_prediction_and_zero_snr_stay(model, zsnr):
     sigma = torch.tensor([2.0])
     own = v_model.get_model_object("model_sampling")
     assert torch.equal(sampling.calculate_denoised(sigma, x, x), own.calculate_denoised(sigma, x, x))
+
+
+@pytest.mark.parametrize(("steps", "timesteps"), [(4, [999, 749, 499, 249]), (6, [999, 839, 669, 499, 339, 169])])
+def test_animatelcm_is_sampled_at_its_own_timesteps(model, steps, timesteps):
+    """The host's scheduler `simple`, against AnimateLCM's list for 100 original steps."""
+    sampling = with_beta_schedule(model, "AnimateLCM").get_model_object("model_sampling")
+    sigmas = comfy.samplers.calculate_sigmas(sampling, "simple", steps)
+    alphas = data("schedules")["linear_0.00085_0.012.alphas_cumprod"][timesteps]
+    assert torch.allclose(sigmas[:-1], ((1 - alphas) / alphas) ** 0.5, rtol=1e-4)
+    assert sampling.timestep(sigmas[:-1]).tolist() == timesteps
+
+
+def test_an_lcm_prediction_is_the_denoised_picture(model):
+    """c_skip < 5e-8 and c_out = 1 at the sampled timesteps (latent consistency, arXiv:2310.04378)."""
+    sampling = with_beta_schedule(model, "AnimateLCM").get_model_object("model_sampling")
+    x, noise, sigma = torch.randn(2, 1, 4, 2, 2, generator=torch.Generator().manual_seed(0)).unbind() + (
+        torch.tensor([2.0]),
+    )
+    assert torch.allclose(sampling.calculate_denoised(sigma, noise, x), x - noise * 2.0, atol=1e-5)
+
+
+def test_mixtures_of_sigma_tables():
+    tables = {name: sigma_table(name, BETA_SCHEDULES[name]) for name in BETA_SCHEDULES}
+    a, b, lcm = tables["AnimateDiff SD1.5"], tables["Stable Diffusion"], tables["AnimateLCM"]
+    assert weighted(a, b, 0.5).sigmas[-1].item() == pytest.approx(19.88038, rel=1e-5)
+    assert torch.equal(weighted(a, b, 1.0).sigmas, a.sigmas) and torch.equal(weighted(a, b, 0.0).sigmas, b.sigmas)
+    turned = interpolated(a, b, start=1.0, end=0.0, easing="ease")
+    assert torch.allclose(turned.sigmas[[0, -1]], torch.stack([b.sigmas[0], a.sigmas[-1]]))
+    half = split(a, b, 0.5).sigmas
+    assert torch.equal(half[500:], a.sigmas[500:]) and torch.equal(half[:500], b.sigmas[:500])
+    with pytest.raises(ValueError, match=r"'AnimateDiff SD1.5' \(1000 timesteps\) and 'AnimateLCM' \(100\) do not go"):
+        weighted(a, lcm, 0.5)

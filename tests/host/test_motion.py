@@ -8,8 +8,10 @@ import comfy.model_management
 import comfy.ops
 import pytest
 import torch
-from animatediff_native.motion.attach import KEY, LAYER_PATCH, MotionSettings, attach
+from animatediff_native.motion.attach import KEY, attach
+from animatediff_native.motion.call import LAYER_PATCH
 from animatediff_native.motion.formats import sites
+from animatediff_native.motion.settings import MotionSettings
 from animatediff_native.sampling.beta_schedules import with_beta_schedule
 from clips import FRAMES, animated, conditioning, latents, motion_model, sample
 from comfy.ldm.modules.attention import SpatialTransformer

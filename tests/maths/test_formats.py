@@ -68,8 +68,8 @@ def test_a_name_only_chooses_between_files_of_one_shape():
     assert read(file_of(V2), "lt_long_mm_32_frames.ckpt").family.name == "LongAnimateDiff"
     assert read(file_of("v3_sd15_mm"), "animatediff_lightning.safetensors").family.name == "AnimateDiff v3"
     assert read(file_of("mm_sd_v14 / mm_sd_v15"), "mm_sd_v15_v2.ckpt").family.name == "AnimateDiff v1"
-    schedules = {read(file_of(V2), name).family.beta_schedule for name in ("", "lightning", "lcm", "long")}
-    assert schedules == {"AnimateDiff SD1.5"}
+    schedules = [read(file_of(V2), name).family.beta_schedule for name in ("", "lightning", "long", "lcm")]
+    assert schedules == ["AnimateDiff SD1.5"] * 3 + ["AnimateLCM"]
 
 
 def test_a_training_checkpoint_holds_the_whole_unet():

@@ -1,5 +1,5 @@
 import torch
-from animatediff_native.motion.temporal import TemporalTransformer, sinusoid
+from animatediff_native.motion.temporal import Steering, TemporalTransformer, sinusoid
 from weights import filled, motion_module_shapes
 
 
@@ -65,7 +65,7 @@ def test_the_norm_matters_only_between_frames():
 
 def test_motion_scale_multiplies_the_logits():
     transformer, x = module(), video()
-    scaled = transformer(x, 6, motion_scale=1.7)
+    scaled = transformer(x, 6, steering=Steering((1.7,)))
     for attention in transformer.transformer_blocks[0].attention_blocks:
         attention.to_k.weight.data *= 1.7
     # The position is added before to_k, so scaling its weight is scaling the keys.

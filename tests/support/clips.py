@@ -7,10 +7,11 @@ import comfy.ops
 import comfy.sample
 import comfy.samplers
 import torch
-from animatediff_native.motion.attach import MotionSettings, attach
+from animatediff_native.motion.attach import attach
 from animatediff_native.motion.convert import canonical, is_hotshot
 from animatediff_native.motion.formats import TABLE, detect
 from animatediff_native.motion.model import MotionModel
+from animatediff_native.motion.settings import MotionSettings
 from animatediff_native.sampling.run import watch
 from unets import SD15_CHANNELS, SDXL_CHANNELS, controlnet_config
 from weights import filled, motion_state

@@ -1,0 +1,158 @@
+"""One call of the host's UNet with motion in it: the one place that reaches into it.
+
+It puts an entry of its own before the others' in a private copy of
+`transformer_options["patches"]["forward_timestep_embed_patch"]`: the entry lets the host run the layer as it would
+have, and then runs the motion modules of that place. Nothing of this outlives the call.
+"""
+
+from collections import Counter
+from dataclasses import dataclass
+
+import torch
+from comfy.ldm.modules.attention import SpatialTransformer
+from comfy.ldm.modules.diffusionmodules.openaimodel import ResBlock, UNetModel, forward_timestep_embed
+from comfy.model_patcher import ModelPatcher
+from torch import Tensor, nn
+
+from .fit import sites_by_part, unet_places
+from .formats import Norms
+from .lora import LORAS, STRENGTH
+from .settings import MotionSettings
+from .strength import Amount, Moment, amount_at, spread
+from .temporal import LowRank, Steering, TemporalTransformer
+
+LAYER_PATCH = "forward_timestep_embed_patch"
+EMBEDDING_PATCH = "emb_patch"
+
+
+@dataclass(frozen=True)
+class PlacedModule:
+    """One motion module in its place, with what steers it in this call."""
+
+    site: str
+    module: TemporalTransformer
+    effect: Amount
+    scales: tuple[Amount, ...]
+    loras: tuple[tuple[str, nn.Module, nn.Module, Amount], ...]
+    """(linear layer's name, down, up, strength)"""
+    norm_across_frames: bool
+
+    def run(self, x: Tensor, frames: int, indices: list[int], views) -> Tensor:
+        """x: (b f) c h w. indices: the frames of all videos of one cond, in the whole clip."""
+        if not isinstance(self.effect, Tensor) and self.effect == 0.0:
+            return x
+        scales = tuple(spread(scale, indices, x) for scale in self.scales)
+        loras: dict[nn.Module, list[LowRank]] = {}
+        for name, down, up, strength in self.loras:
+            lora = LowRank(down, up, spread(strength, indices, x))
+            loras.setdefault(self.module.get_submodule(name), []).append(lora)
+        moved = self.module(x, frames, self.norm_across_frames, views, Steering(scales, loras))
+        if not isinstance(self.effect, Tensor) and self.effect == 1.0:
+            return moved
+        return torch.lerp(x, moved, spread(self.effect, indices, x))
+
+
+class MotionCall:
+    """One call of the UNet: which motion modules follow which layer, and which of them have run."""
+
+    def __init__(
+        self,
+        unet: UNetModel,
+        active: list[tuple[ModelPatcher, MotionSettings]],
+        frames: int,
+        indices: list[int],
+        moment: Moment,
+        views,
+    ):
+        self.frames, self.indices, self.views = frames, indices, views
+        self.placed: dict[tuple[str, int], tuple[nn.Module, list[PlacedModule]]] = {}
+        """Block -> (the layer that motion follows there, the modules of every active motion model)."""
+        self.owed: Counter[str] = Counter()
+        """Sites that have not run yet, each as often as there are motion models with it."""
+        self.unet_ran = False
+        places = unet_places(unet)
+        norms = [motion.model.format.norms(settings.norms) for motion, settings in active]
+        self.norms = Norms(
+            resblocks=any(each.resblocks for each in norms),
+            spatial_transformers=any(each.spatial_transformers for each in norms),
+        )
+        for (motion, settings), own_norms in zip(active, norms, strict=True):
+            modules = motion.model.sites()
+            self.owed.update(modules.keys())
+            running = running_loras(motion, moment)
+            for part, names in sites_by_part(motion.model.format).items():
+                for place, (site, _) in zip(places[part], names, strict=False):
+                    effect, scales = settings.of(site, moment)
+                    loras = tuple(
+                        (name, down, up, strength * scale)
+                        for model, strength in running
+                        for name, down, up, scale in model.of(site)
+                    )
+                    module = PlacedModule(site, modules[site], effect, scales, loras, own_norms.motion_modules)
+                    self.placed.setdefault(place.block, (place.layer, []))[1].append(module)
+
+    def enter(self, options: dict) -> dict:
+        """A private copy of `transformer_options` with our entries before those of other packs.
+
+        They are there also while no motion model is active: a compiled UNet does not look twice.
+        """
+        patches = dict(options.get("patches", {}))
+        self.others = list(patches.get(LAYER_PATCH, ()))
+        self.entries = [((SpatialTransformer, ResBlock), self.run_layer), *self.others]
+        patches[LAYER_PATCH] = self.entries
+        patches[EMBEDDING_PATCH] = [*patches.get(EMBEDDING_PATCH, ()), self.note_unet_ran]
+        return options | {"patches": patches}
+
+    def note_unet_ran(self, emb: Tensor, model_channels: int, transformer_options: dict) -> Tensor:
+        """An `emb_patch`: a call that a cache of the host answers (EasyCache) never comes here, and owes no motion."""
+        self._note()
+        return emb
+
+    @torch.compiler.disable
+    def _note(self) -> None:
+        self.unet_ran = True
+
+    def run_layer(
+        self, layer, x, emb, context, transformer_options, output_shape, time_context, num_video_frames, image_only
+    ):
+        """A `forward_timestep_embed_patch`: the layer as the host and other packs run it, then its motion modules."""
+        patches = transformer_options["patches"]
+        patches[LAYER_PATCH] = self.others
+        try:
+            x = forward_timestep_embed(
+                (layer,), x, emb, context, transformer_options, output_shape, time_context, num_video_frames, image_only
+            )
+        finally:
+            patches[LAYER_PATCH] = self.entries
+        return self.run_motion(layer, x, transformer_options["block"])
+
+    @torch.compiler.disable
+    def run_motion(self, layer: nn.Module, x: Tensor, block: tuple[str, int]) -> Tensor:
+        """x: (b f) c h w. Not compiled: TorchCompileModel would freeze the numbers of the first call."""
+        place, modules = self.placed.get(block, (None, ()))
+        if layer is not place:
+            return x
+        for placed in modules:
+            x = placed.run(x, self.frames, self.indices, self.views)
+            self.owed[placed.site] -= 1
+        return x
+
+    def check(self) -> None:
+        """Raises RuntimeError where the UNet ran and fewer motion modules did than should have."""
+        missing = [site for site, count in self.owed.items() if count > 0]
+        if missing:
+            raise RuntimeError(
+                f"{len(missing)} of {len(self.owed)} motion modules did not run ({', '.join(missing[:3])}...): "
+                "another node replaces parts of the UNet. Remove that node, or put Apply Motion Model behind it."
+            )
+
+
+def scheduled_loras(motion: ModelPatcher) -> list[ModelPatcher]:
+    """The LoRAs of a motion model whose strength changes while it runs."""
+    return motion.get_additional_models_with_key(LORAS)
+
+
+def running_loras(motion: ModelPatcher, moment: Moment) -> list[tuple[nn.Module, Amount]]:
+    """(LoRA, its strength now); those at 0 are left out."""
+    strengths = [(lora.model, amount_at(lora.get_attachment(STRENGTH), moment)) for lora in scheduled_loras(motion)]
+    return [(lora, amount) for lora, amount in strengths if isinstance(amount, Tensor) or amount != 0.0]

@@ -1,0 +1,135 @@
+"""Motion LoRA file -> a MOTION_MODEL with it: in the weights, or added while the model runs."""
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+
+import comfy.lora
+import comfy.model_management
+import comfy.model_patcher
+import comfy.ops
+import torch
+from comfy.model_patcher import ModelPatcher
+from torch import Tensor, nn
+
+from .load import read_tensors
+from .low_rank import TEMPORAL, Factors, MotionLoRA, NotAMotionLoRA, factors_of, matched, what_else
+from .settings import in_range
+from .strength import Strength
+
+LORAS = "animatediff_loras"
+"""Our name in a motion model's additional models: LoRAs whose strength changes while it runs."""
+STRENGTH = "strength"
+"""The attachment of such a LoRA that holds its Strength."""
+STRONGEST = 10.0
+
+log = logging.getLogger("animatediff")
+
+
+def load_motion_lora(path: str) -> MotionLoRA:
+    """Reads a motion LoRA file. Raises NotAMotionLoRA with a sentence that says what it is and where it belongs."""
+    name = Path(path).name
+    try:
+        state = read_tensors(path)
+    except ValueError as reason:
+        raise NotAMotionLoRA(f"'{name}' {reason}") from None
+    layers = factors_of(state)
+    temporal = {layer: factors for layer, factors in layers.items() if TEMPORAL.search(layer)}
+    if not temporal:
+        raise NotAMotionLoRA(f"'{name}' {what_else(state, layers)}")
+    return MotionLoRA(name, temporal, len(layers) - len(temporal))
+
+
+def with_motion_lora(
+    motion_model: ModelPatcher, lora: MotionLoRA, strength: float, schedule: Strength | None = None
+) -> tuple[ModelPatcher, str]:
+    """(a clone of `motion_model` with the LoRA, a line that says how much of it matched).
+
+    A number goes into the weights, by the host's weight patches; a schedule (times `strength`) is asked at every call.
+    Raises NotAMotionLoRA where nothing, or only another base's layers, would match.
+    """
+    in_range("strength", strength, -STRONGEST, STRONGEST)
+    motion_format = motion_model.model.format
+    layers = matched(lora, motion_model.model) if lora.base == motion_format.family.base else {}
+    if not layers:
+        raise NotAMotionLoRA(
+            f"'{lora.name}' was made for {lora.made_for}, and none of its {len(lora.layers)} layers fits this motion "
+            f"model ({motion_format.family.name} for {motion_format.family.base}). Load a motion LoRA for this one."
+        )
+    line = f"{lora.name}: {len(layers)} of {len(lora.layers)} layers matched"
+    if lora.others:
+        line += f"; {lora.others} more are for the checkpoint: apply the file to the MODEL with Load LoRA, too"
+    log.info("%s.", line)
+    motion_model = motion_model.clone()
+    if strength == 0.0:
+        return motion_model, line
+    if schedule is None:
+        patches = weight_patches(layers)
+        motion_model.add_patches(patches, strength)
+    else:
+        running = running_lora(motion_model, layers)
+        running.set_attachments(STRENGTH, scaled(schedule, strength))
+        others = motion_model.get_additional_models_with_key(LORAS)
+        motion_model.set_additional_models(LORAS, [*others, running])
+    return motion_model, line
+
+
+def weight_patches(layers: Mapping[str, Factors]) -> dict:
+    """What the host's `add_patches` takes."""
+    state: dict[str, Tensor] = {}
+    for name, factors in layers.items():
+        state |= {f"{name}.lora_up.weight": factors.up, f"{name}.lora_down.weight": factors.down}
+        if factors.alpha is not None:
+            state[f"{name}.alpha"] = torch.tensor(factors.alpha)
+    return comfy.lora.load_lora(state, {name: f"{name}.weight" for name in layers})
+
+
+class RunningLoRA(nn.Module):
+    """The factors of a motion LoRA that is added while the motion model runs."""
+
+    def __init__(self, layers: Mapping[str, Factors], operations, **place):
+        super().__init__()
+        self.scales = {name: factors.scale for name, factors in layers.items()}
+        self.layers = nn.ModuleDict()
+        for name, factors in layers.items():
+            (rank, inputs), outputs = factors.down.shape, factors.up.shape[0]
+            pair = nn.ModuleDict(
+                {
+                    "down": operations.Linear(inputs, rank, bias=False, **place),
+                    "up": operations.Linear(rank, outputs, bias=False, **place),
+                }
+            )
+            for kind in ("down", "up"):
+                pair[kind].load_state_dict({"weight": getattr(factors, kind)})
+            self.layers[name.replace(".", "/")] = pair
+
+    def of(self, site: str) -> list[tuple[str, nn.Module, nn.Module, float]]:
+        """(linear layer's name within the motion module, down, up, scale) for the module at `site`."""
+        prefix, found = f"{site}.temporal_transformer.", []
+        for name, scale in self.scales.items():
+            if name.startswith(prefix):
+                pair = self.layers[name.replace(".", "/")]
+                found.append((name.removeprefix(prefix), pair["down"], pair["up"], scale))
+        return found
+
+
+def running_lora(
+    motion_model: ModelPatcher, layers: Mapping[str, Factors], disable_dynamic: bool = False
+) -> ModelPatcher:
+    """The host's patcher for a RunningLoRA. `disable_dynamic`: as the host's own loaders have it."""
+    dtype = next(motion_model.model.parameters()).dtype
+    device = motion_model.offload_device
+    model = RunningLoRA(layers, comfy.ops.manual_cast, dtype=dtype, device=device)
+    model.requires_grad_(False).eval()
+    comfy.model_management.archive_model_dtypes(model)
+    dynamic = not disable_dynamic
+    patcher_class = comfy.model_patcher.CoreModelPatcher if dynamic else comfy.model_patcher.ModelPatcher
+    patcher = patcher_class(model, load_device=motion_model.load_device, offload_device=device)
+    patcher.cached_patcher_init = (running_lora, (motion_model, layers))
+    return patcher
+
+
+def scaled(schedule: Strength, strength: float) -> Strength:
+    if not callable(schedule):
+        return schedule * strength
+    return lambda moment: schedule(moment) * strength

@@ -1,0 +1,102 @@
+"""What users set for one motion model on one MODEL, and what it comes to in one call. Pure mathematics."""
+
+import math
+import re
+from dataclasses import dataclass, replace
+
+from .strength import Amount, Moment, Schedule, Strength, amount_at, product
+
+PARTS = ("down", "mid", "up")
+SITE = re.compile(r"^(down|mid|up)_blocks?(?:\.(\d+))?\.motion_modules\.(\d+)$")
+
+
+@dataclass(frozen=True)
+class BlockStrength:
+    """Strengths of some motion modules; the first entry of a list that fits a module is the one that counts."""
+
+    part: str | None = None
+    """One of PARTS; None for all."""
+    level: int | None = None
+    """Which of the part's blocks, as diffusers counts: down from the largest picture, up from the smallest."""
+    module: int | None = None
+    """Which motion module of the block."""
+    effect: Strength = 1.0
+    scales: tuple[Strength, ...] = (1.0,)
+    """Motion scale of each attention of a module; the last one holds for those after it."""
+
+    def fits(self, site: str) -> bool:
+        part, level, module = SITE.match(site).groups()
+        return (
+            self.part in (None, part) and self.level in (None, int(level or 0)) and self.module in (None, int(module))
+        )
+
+
+@dataclass(frozen=True)
+class Keyframe:
+    """Other strengths from `start_percent` of the sampling on; None keeps the last keyframe's (or none)."""
+
+    start_percent: float = 0.0
+    motion_scale: Strength | None = None
+    effect: Strength | None = None
+    blocks: tuple[BlockStrength, ...] | None = None
+    inherit_missing: bool = True
+    guarantee_steps: int = 1
+
+
+@dataclass(frozen=True)
+class MotionSettings:
+    """What Apply Motion Model sets for one motion model on one MODEL."""
+
+    motion_scale: Strength = 1.0
+    """Multiplies the temporal attention's logits; 1 is as trained."""
+    effect: Strength = 1.0
+    """Share of the motion modules' result: out = x + effect (module(x) - x); 0 is no motion."""
+    start_percent: float = 0.0
+    end_percent: float = 1.0
+    norms: str = "official"
+    """One of `formats.NORM_MODES`."""
+    blocks: tuple[BlockStrength, ...] = ()
+    keyframes: Schedule | None = None
+    """Gives the Keyframe (its inherited values filled in) that holds at a Moment, or None."""
+
+    @property
+    def is_fixed(self) -> bool:
+        """Whether nothing of it depends on the noise level."""
+        strengths = [self.motion_scale, self.effect]
+        strengths += [each for block in self.blocks for each in (block.effect, *block.scales)]
+        whole = self.start_percent <= 0.0 and self.end_percent >= 1.0
+        return whole and self.keyframes is None and not any(callable(each) for each in strengths)
+
+    def at(self, moment: Moment) -> "MotionSettings":
+        """The same at one moment: keyframes taken in, schedules asked. Strengths are numbers or tensors then."""
+        frame = self.keyframes(moment) if self.keyframes is not None else None
+        frame = frame or Keyframe()
+        return replace(
+            self,
+            motion_scale=_together(moment, self.motion_scale, frame.motion_scale),
+            effect=_together(moment, self.effect, frame.effect),
+            blocks=self.blocks if frame.blocks is None else frame.blocks,
+            keyframes=None,
+        )
+
+    def of(self, site: str, moment: Moment) -> tuple[Amount, tuple[Amount, ...]]:
+        """(effect, motion scale of each attention) of the module at `site`, for settings that `at` gave."""
+        block = next((block for block in self.blocks if block.fits(site)), BlockStrength())
+        effect = _together(moment, self.effect, block.effect)
+        return effect, tuple(_together(moment, self.motion_scale, scale) for scale in block.scales)
+
+
+def _together(moment: Moment, *strengths: Strength | None) -> Amount:
+    result: Amount = 1.0
+    for strength in strengths:
+        if strength is not None:
+            amount = amount_at(strength, moment)
+            result = amount if isinstance(result, float) and result == 1.0 else product(result, amount)
+    return result
+
+
+def in_range(name: str, value: float, least: float, most: float) -> float:
+    """`value`, if it is a number from least to most; else a ValueError in the words of the input `name`."""
+    if not math.isfinite(value) or not least <= value <= most:
+        raise ValueError(f"{name} is {value:g}, and must be from {least:g} to {most:g}.")
+    return value

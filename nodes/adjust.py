@@ -1,0 +1,76 @@
+"""Changes of a motion model's position tables and weights."""
+
+from comfy_api.latest import io
+
+from ..motion.adjust import Adjustments, PositionAdjust, WeightAdjust
+from ..motion.load import readjusted
+from ..motion.settings import in_range
+from .text import show
+from .types import MotionModel
+
+
+class AdjustMotionModel(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="ADN_AdjustMotionModel",
+            display_name="Adjust Motion Model",
+            category="animatediff",
+            description="Stretches a motion model's sense of time, so that the same motion takes more frames, or makes "
+            "its weights stronger or weaker. Put it right behind Load Motion Model.",
+            search_aliases=["animatediff", "adjust pe", "sweetspot", "adjust weight", "motion pe stretch"],
+            inputs=[
+                MotionModel.Input("motion_model", tooltip="From Load Motion Model."),
+                io.Int.Input(
+                    "use_frames",
+                    default=0,
+                    min=0,
+                    max=1024,
+                    tooltip="Only the first so many positions are used: 16, where the model is at its best. 0: all.",
+                ),
+                io.Int.Input(
+                    "stretch_to",
+                    default=0,
+                    min=0,
+                    max=1024,
+                    tooltip="Spreads these over so many frames, which may then be sampled at once. 0: as they are.",
+                ),
+                io.Float.Input(
+                    "weights",
+                    default=1.0,
+                    min=0.0,
+                    max=2.0,
+                    step=0.001,
+                    tooltip="Multiplies every weight of the motion model. A little goes a long way.",
+                    advanced=True,
+                ),
+                io.Float.Input(
+                    "attention_weights",
+                    default=1.0,
+                    min=0.0,
+                    max=2.0,
+                    step=0.001,
+                    tooltip="Multiplies the weights of its attentions.",
+                    advanced=True,
+                ),
+            ],
+            outputs=[MotionModel.Output(display_name="motion_model")],
+            hidden=[io.Hidden.unique_id],
+        )
+
+    @classmethod
+    def execute(
+        cls, motion_model, use_frames: int, stretch_to: int, weights: float, attention_weights: float
+    ) -> io.NodeOutput:
+        mult = {
+            "all": in_range("weights", weights, 0.0, 2.0),
+            "attn": in_range("attention_weights", attention_weights, 0.0, 2.0),
+        }
+        positions = (PositionAdjust(cap=use_frames, length=stretch_to),) if use_frames or stretch_to else ()
+        changed = (WeightAdjust(mult=mult),) if set(mult.values()) != {1.0} else ()
+        motion_model = readjusted(motion_model, Adjustments(positions, changed))
+        show(cls, motion_model.model.format.summary())
+        return io.NodeOutput(motion_model)
+
+
+NODES = [AdjustMotionModel]

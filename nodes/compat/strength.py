@@ -1,0 +1,268 @@
+"""Multivals, keyframes and per-block strengths of shared workflows."""
+
+from dataclasses import replace
+
+import torch
+from comfy_api.latest import io
+
+from ...motion.settings import BlockStrength, Keyframe
+from ...motion.strength import Amount, product
+from .types import MANY, Block, Floats, Keyframes, Multival, PerBlock, form
+
+SCHEDULE = "Frame Schedule (AnimateDiff)"
+
+
+def amount(value: float | list, mask=None) -> Amount:
+    """A number, or a list of one per frame; with a mask, their product."""
+    if isinstance(value, (list, tuple)):
+        if not value:
+            raise ValueError("The list of values is empty. Give it at least one number.")
+        value = torch.tensor([float(each) for each in value]).view(-1, 1, 1)
+    return value if mask is None else product(value, mask.float())
+
+
+def multival_form(node_id: str, display_name: str, *inputs: io.Input) -> io.Schema:
+    return form(node_id, display_name, list(inputs), Multival.Output(display_name="MULTIVAL"), SCHEDULE)
+
+
+def mask():
+    return io.Mask.Input("mask_optional", optional=True, tooltip="Multiplies the value.")
+
+
+class MultivalDynamic(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        value = io.Float.Input("float_val", default=1.0, min=0.0, step=0.001, tooltip="The value.")
+        return multival_form("ADE_MultivalDynamic", "Multival", value, mask())
+
+    @classmethod
+    def execute(cls, float_val: float, mask_optional=None) -> io.NodeOutput:
+        return io.NodeOutput(amount(float_val, mask_optional))
+
+
+class MultivalFloatInput(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        tooltip = "A number, or a list of one per frame."
+        value = io.Float.Input(
+            "float_val", default=1.0, min=0.0, max=10.0, step=0.001, force_input=True, tooltip=tooltip
+        )
+        return multival_form("ADE_MultivalDynamicFloatInput", "Multival [Float List]", value, mask())
+
+    @classmethod
+    def execute(cls, float_val, mask_optional=None) -> io.NodeOutput:
+        return io.NodeOutput(amount(float_val, mask_optional))
+
+
+class MultivalFloats(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        value = Floats.Input("floats", tooltip="A number per frame.")
+        return multival_form("ADE_MultivalDynamicFloats", "Multival [Floats]", value, mask())
+
+    @classmethod
+    def execute(cls, floats, mask_optional=None) -> io.NodeOutput:
+        return io.NodeOutput(amount(floats, mask_optional))
+
+
+class MultivalScaledMask(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return multival_form(
+            "ADE_MultivalScaledMask",
+            "Multival Scaled Mask",
+            io.Float.Input("min_float_val", default=0.0, min=0.0, step=0.001, tooltip="The value where it is black."),
+            io.Float.Input("max_float_val", default=1.0, min=0.0, step=0.001, tooltip="The value where it is white."),
+            io.Mask.Input("mask", tooltip="One mask, or one per frame."),
+            io.Combo.Input(
+                "scaling",
+                options=["absolute", "relative"],
+                optional=True,
+                tooltip="relative: the mask's darkest and lightest are taken for black and white.",
+            ),
+        )
+
+    @classmethod
+    def execute(cls, min_float_val: float, max_float_val: float, mask, scaling: str = "absolute") -> io.NodeOutput:
+        return io.NodeOutput(scaled_mask(mask.float(), min_float_val, max_float_val, scaling == "relative"))
+
+
+def scaled_mask(mask: torch.Tensor, least: float, most: float, relative: bool) -> torch.Tensor:
+    if relative and mask.max() > mask.min():
+        mask = (mask - mask.min()) / (mask.max() - mask.min())
+    return mask * (most - least) + least
+
+
+class MultivalToMask(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        inputs = [Multival.Input("multival", tooltip="A number, or one per frame and pixel.")]
+        output = io.Mask.Output(display_name="MASK")
+        return form("ADE_MultivalConvertToMask", "Multival to Mask", inputs, output, SCHEDULE)
+
+    @classmethod
+    def execute(cls, multival) -> io.NodeOutput:
+        return io.NodeOutput(multival if isinstance(multival, torch.Tensor) else torch.full((1, 1, 1), float(multival)))
+
+
+class FloatToFloats(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        inputs = [io.Float.Input("FLOAT", default=39, force_input=True, tooltip="A number, or a list of them.")]
+        return form("ADE_FloatToFloats", "Float to Floats", inputs, Floats.Output(display_name="FLOATS"), SCHEDULE)
+
+    @classmethod
+    def execute(cls, FLOAT) -> io.NodeOutput:
+        return io.NodeOutput(FLOAT if isinstance(FLOAT, list) else [FLOAT])
+
+
+class AnimateDiffKeyframe(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        start = "Where in the sampling this keyframe begins (0 is the first step)."
+        inputs = [
+            io.Float.Input("start_percent", default=0.0, min=0.0, max=1.0, step=0.001, tooltip=start),
+            Keyframes.Input("prev_ad_keyframes", optional=True, tooltip="Keyframes at other times."),
+            Multival.Input("scale_multival", optional=True, tooltip="Multiplies the motion scale."),
+            Multival.Input("effect_multival", optional=True, tooltip="Multiplies the effect."),
+            PerBlock.Input("per_block_replace", optional=True, tooltip="Strengths of single blocks."),
+            io.Boolean.Input(
+                "inherit_missing", default=True, optional=True, tooltip="What is left open stays as it was."
+            ),
+            io.Int.Input(
+                "guarantee_steps", default=1, min=0, max=MANY, optional=True, tooltip="For how many steps at least."
+            ),
+        ]
+        output = Keyframes.Output(display_name="AD_KEYFRAMES")
+        return form("ADE_AnimateDiffKeyframe", "AnimateDiff Keyframe", inputs, output, "Step Schedule (AnimateDiff)")
+
+    @classmethod
+    def execute(
+        cls,
+        start_percent: float,
+        prev_ad_keyframes=(),
+        scale_multival=None,
+        effect_multival=None,
+        per_block_replace=None,
+        inherit_missing: bool = True,
+        guarantee_steps: int = 1,
+    ) -> io.NodeOutput:
+        frame = Keyframe(
+            start_percent, scale_multival, effect_multival, per_block_replace, inherit_missing, guarantee_steps
+        )
+        return io.NodeOutput((*prev_ad_keyframes, frame))
+
+
+BLOCKS = "Block Weights (AnimateDiff)"
+
+
+class BlockCombo(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        inputs = [
+            Multival.Input("effect", optional=True, tooltip="How much of the block's modules is used."),
+            Multival.Input("scale", optional=True, tooltip="Their motion scale."),
+        ]
+        return form("ADE_ADBlockCombo", "AD Block", inputs, Block.Output(display_name="AD_BLOCK"), BLOCKS)
+
+    @classmethod
+    def execute(cls, effect=1.0, scale=1.0) -> io.NodeOutput:
+        return io.NodeOutput(BlockStrength(effect=effect, scales=(scale,)))
+
+
+class BlockIndividual(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        inputs = [
+            Multival.Input("effect", optional=True, tooltip="How much of the block's modules is used."),
+            Multival.Input("scale_0", optional=True, tooltip="Motion scale of their first attention."),
+            Multival.Input("scale_1", optional=True, tooltip="Motion scale of their second attention."),
+        ]
+        return form("ADE_ADBlockIndiv", "AD Block+", inputs, Block.Output(display_name="AD_BLOCK"), BLOCKS)
+
+    @classmethod
+    def execute(cls, effect=1.0, scale_0=1.0, scale_1=1.0) -> io.NodeOutput:
+        return io.NodeOutput(BlockStrength(effect=effect, scales=(scale_0, scale_1)))
+
+
+MODULES = {
+    "SD15": {"down": (2, 2, 2, 2), "mid": (1,), "up": (3, 3, 3, 3)},
+    "SDXL": {"down": (2, 2, 2), "mid": (1,), "up": (3, 3, 3)},
+}
+"""Motion modules of each level."""
+
+
+def block_names(base: str, with_modules: bool) -> list[str]:
+    """down_0__0, down_0__1, ... mid, up_0__0, ...; without modules down_0, ... mid, up_0, ..."""
+    names = []
+    for part, levels in MODULES[base].items():
+        for level, modules in enumerate(levels):
+            own = "mid" if part == "mid" else f"{part}_{level}"
+            names += [f"{own}__{module}" for module in range(modules)] if with_modules and part != "mid" else [own]
+    return names
+
+
+def named_block(name: str, block: BlockStrength) -> BlockStrength:
+    """`block` for the modules that an input's name stands for: down, down_0 or down_0__1."""
+    block_name, _, module = name.partition("__")
+    part, _, level = block_name.partition("_")
+    return replace(block, part=part, level=int(level) if level else None, module=int(module) if module else None)
+
+
+def per_block(node_id: str, display_name: str, names: list[str]) -> type[io.ComfyNode]:
+    """A form with an AD_BLOCK for each of `names`."""
+
+    class PerBlockForm(io.ComfyNode):
+        @classmethod
+        def define_schema(cls) -> io.Schema:
+            inputs = [Block.Input(name, optional=True, tooltip=f"Strengths of {name}.") for name in names]
+            return form(node_id, display_name, inputs, PerBlock.Output(display_name="PER_BLOCK"), BLOCKS)
+
+        @classmethod
+        def execute(cls, **blocks: BlockStrength) -> io.NodeOutput:
+            return io.NodeOutput(tuple(named_block(name, blocks[name]) for name in names if blocks.get(name)))
+
+    return PerBlockForm
+
+
+def per_block_floats(node_id: str, display_name: str, base: str, count: int) -> type[io.ComfyNode]:
+    """A form with a list of numbers for all motion modules."""
+    names = block_names(base, with_modules=True)
+    effect, scale = f"effect_{count}_floats", f"scale_{count}_floats"
+
+    class PerBlockFloats(io.ComfyNode):
+        @classmethod
+        def define_schema(cls) -> io.Schema:
+            inputs = [Floats.Input(name, optional=True, tooltip=f"{count} numbers.") for name in (effect, scale)]
+            return form(node_id, display_name, inputs, PerBlock.Output(display_name="PER_BLOCK"), BLOCKS)
+
+        @classmethod
+        def execute(cls, **lists: list[float]) -> io.NodeOutput:
+            effects, scales = (lists.get(name) or [1.0] * len(names) for name in (effect, scale))
+            for name, values in ((effect, effects), (scale, scales)):
+                if len(values) < len(names):
+                    raise ValueError(f"{name} has {len(values)} numbers. Give it {len(names)}: one per motion module.")
+            values = zip(names, effects, scales, strict=False)
+            return io.NodeOutput(tuple(named_block(n, BlockStrength(effect=e, scales=(s,))) for n, e, s in values))
+
+    return PerBlockFloats
+
+
+NODES = [
+    MultivalDynamic,
+    MultivalFloatInput,
+    MultivalFloats,
+    MultivalScaledMask,
+    MultivalToMask,
+    FloatToFloats,
+    AnimateDiffKeyframe,
+    BlockCombo,
+    BlockIndividual,
+    per_block("ADE_PerBlockHighLevel", "AD Per Block", ["down", "mid", "up"]),
+    per_block("ADE_PerBlock_SD15_MidLevel", "AD Per Block+ (SD1.5)", block_names("SD15", False)),
+    per_block("ADE_PerBlock_SD15_LowLevel", "AD Per Block++ (SD1.5)", block_names("SD15", True)),
+    per_block_floats("ADE_PerBlock_SD15_FromFloats", "AD Per Block Floats (SD1.5)", "SD15", 21),
+    per_block("ADE_PerBlock_SDXL_MidLevel", "AD Per Block+ (SDXL)", block_names("SDXL", False)),
+    per_block("ADE_PerBlock_SDXL_LowLevel", "AD Per Block++ (SDXL)", block_names("SDXL", True)),
+    per_block_floats("ADE_PerBlock_SDXL_FromFloats", "AD Per Block Floats (SDXL)", "SDXL", 16),
+]

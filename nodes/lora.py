@@ -1,0 +1,55 @@
+"""Motion LoRA file on a MOTION_MODEL."""
+
+import folder_paths
+from comfy_api.latest import io
+
+from ..motion.load import MOTION_LORAS
+from ..motion.lora import STRONGEST, load_motion_lora, with_motion_lora
+from .text import show
+from .types import MotionModel, StrengthSchedule
+
+
+class LoadMotionLoRA(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="ADN_LoadMotionLoRA",
+            display_name="Load Motion LoRA",
+            category="animatediff",
+            description="Adds a motion LoRA (a camera move, say) to a motion model. Chain several; their strengths add "
+            "up. How much of the file fitted is shown on the node.",
+            search_aliases=["animatediff", "motion lora", "camera", "zoom", "pan", "tilt", "roll"],
+            inputs=[
+                MotionModel.Input("motion_model", tooltip="The motion model that the LoRA was made for (mostly v2)."),
+                io.Combo.Input(
+                    "lora_name",
+                    options=folder_paths.get_filename_list(MOTION_LORAS),
+                    tooltip="A file in models/animatediff_motion_lora.",
+                ),
+                io.Float.Input(
+                    "strength",
+                    default=1.0,
+                    min=-STRONGEST,
+                    max=STRONGEST,
+                    step=0.01,
+                    tooltip="1 is as trained. Less than 0 goes the other way, if the LoRA can.",
+                ),
+                StrengthSchedule.Input(
+                    "strength_schedule",
+                    optional=True,
+                    tooltip="Multiplies the strength over frames, regions or the sampling.",
+                ),
+            ],
+            outputs=[MotionModel.Output(display_name="motion_model")],
+            hidden=[io.Hidden.unique_id],
+        )
+
+    @classmethod
+    def execute(cls, motion_model, lora_name: str, strength: float, strength_schedule=None) -> io.NodeOutput:
+        lora = load_motion_lora(folder_paths.get_full_path_or_raise(MOTION_LORAS, lora_name))
+        motion_model, line = with_motion_lora(motion_model, lora, strength, strength_schedule)
+        show(cls, line)
+        return io.NodeOutput(motion_model)
+
+
+NODES = [LoadMotionLoRA]

@@ -1,0 +1,79 @@
+"""Prompts that change over the frames."""
+
+from comfy_api.latest import io
+
+from ..sampling.prompts import MIXES, over_frames, padded, parsed, shares
+from ..sampling.schedules import EASINGS
+
+
+class PromptTravel(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="ADN_PromptTravel",
+            display_name="Prompt Travel (AnimateDiff)",
+            category="animatediff/schedules",
+            description="A prompt for every frame: each line names a frame and its prompt, and between two of them the "
+            "one turns into the other.",
+            search_aliases=["animatediff", "prompt schedule", "batch prompt", "prompt travel"],
+            inputs=[
+                io.Clip.Input("clip", tooltip="The checkpoint's text encoder."),
+                io.String.Input(
+                    "prompts",
+                    default="0: a river in summer\n48: the same river in snow",
+                    multiline=True,
+                    dynamic_prompts=True,
+                    tooltip="A line for each prompt: its frame, a colon, the prompt. -1 is the last frame.",
+                ),
+                io.Int.Input("frames", default=64, min=1, max=100000, tooltip="Frames of the clip."),
+                io.Combo.Input(
+                    "easing", options=list(EASINGS), tooltip="How one prompt turns into the next. jump: all at once."
+                ),
+                io.Combo.Input(
+                    "mix",
+                    options=list(MIXES),
+                    tooltip="lerp: straight between the two prompts. slerp: along the arc.",
+                    advanced=True,
+                ),
+                io.String.Input(
+                    "prepend_text",
+                    default="",
+                    multiline=True,
+                    optional=True,
+                    tooltip="Comes before each prompt.",
+                    advanced=True,
+                ),
+                io.String.Input(
+                    "append_text",
+                    default="",
+                    multiline=True,
+                    optional=True,
+                    tooltip="Comes after each prompt.",
+                    advanced=True,
+                ),
+            ],
+            outputs=[io.Conditioning.Output(display_name="conditioning")],
+        )
+
+    @classmethod
+    def execute(
+        cls, clip, prompts: str, frames: int, easing: str, mix: str, prepend_text: str = "", append_text: str = ""
+    ) -> io.NodeOutput:
+        stops = parsed(prompts)
+        texts = [", ".join(part for part in (prepend_text, stop.prompt, append_text) if part) for stop in stops]
+        encoded = [clip.encode_from_tokens_scheduled(clip.tokenize(text)) for text in texts]
+        return io.NodeOutput(travelled(encoded, shares(stops, frames, easing), MIXES[mix]))
+
+
+def travelled(encoded: list, places: list, mix) -> list:
+    """CONDITIONING of each stop -> CONDITIONING with a row for each frame."""
+    result = []
+    for entries in zip(*encoded, strict=True):  # several, where hooks change the text encoder over the sampling
+        words = dict(entries[0][1])
+        if words.get("pooled_output") is not None:
+            words["pooled_output"] = over_frames([entry[1]["pooled_output"] for entry in entries], places, mix)
+        result.append([over_frames(padded([entry[0] for entry in entries]), places, mix), words])
+    return result
+
+
+NODES = [PromptTravel]

@@ -1,0 +1,84 @@
+"""Which of several settings holds at a point of the sampling. Plain numbers.
+
+Source: the rule of ComfyUI-AnimateDiff-Evolved's keyframes, context options and guidance keyframes alike.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from ..motion.settings import Keyframe
+from ..motion.strength import Amount, Moment, Strength, amount_at
+
+
+def holding(starts: Sequence[float], guarantees: Sequence[int], levels: Sequence[float], highest: float) -> int:
+    """The index of the entry that holds at the last of `levels`.
+
+    starts: the noise level (sigma) at which each entry may begin, falling; guarantees: for how many levels it then
+    holds at least; levels: the noise levels so far; highest: the run's first. The next entry takes over once its start
+    is reached and the current one has had its guaranteed levels; one that began above `highest` is owed none.
+    """
+
+    def guaranteed(index: int) -> int:
+        return guarantees[index] if starts[index] <= highest else 0
+
+    current, used = 0, 0
+    for level in levels:
+        if used >= guaranteed(current):
+            for later in range(current + 1, len(starts)):
+                if starts[later] < level:
+                    break
+                current, used = later, 0
+                if guaranteed(later) > 0:
+                    break
+        used += 1
+    return current
+
+
+@dataclass(frozen=True)
+class Keyed:
+    """A strength from `start_percent` of the sampling on."""
+
+    start_percent: float
+    strength: Strength
+    guarantee_steps: int = 1
+
+
+@dataclass(frozen=True)
+class InTurns:
+    """A strength that several take turns in; called with a Moment, what the one that holds gives."""
+
+    keys: tuple[Keyed, ...]
+
+    def __call__(self, moment: Moment) -> Amount:
+        keys = sorted(self.keys, key=lambda key: key.start_percent)
+        starts = [moment.percent_to_sigma(key.start_percent) for key in keys]
+        index = holding(starts, [key.guarantee_steps for key in keys], moment.levels, moment.highest)
+        return amount_at(keys[index].strength, moment)
+
+
+@dataclass(frozen=True)
+class Keyframes:
+    """Keyframes of a motion model; called with a Moment, the one that holds."""
+
+    frames: tuple[Keyframe, ...]
+
+    def __call__(self, moment: Moment) -> Keyframe:
+        frames = sorted(self.frames, key=lambda frame: frame.start_percent)
+        if not frames or frames[0].start_percent > 0:
+            frames.insert(0, Keyframe())
+        starts = [moment.percent_to_sigma(frame.start_percent) for frame in frames]
+        guarantees = [frame.guarantee_steps for frame in frames]
+        return inherited(frames[: holding(starts, guarantees, moment.levels, moment.highest) + 1])
+
+
+def inherited(frames: Sequence[Keyframe]) -> Keyframe:
+    """The last of `frames`, what it leaves open taken from those before it."""
+    result = Keyframe()
+    for frame in frames:
+        if not frame.inherit_missing:
+            result = Keyframe()
+        given = {
+            name: value for name in ("motion_scale", "effect", "blocks") if (value := getattr(frame, name)) is not None
+        }
+        result = replace(result, **given)
+    return result

@@ -1,0 +1,114 @@
+"""Prompts over frames: text -> which prompt at which frame, and their embeddings mixed in between. Pure mathematics.
+
+0: a river in summer
+48: the same river in snow
+"""
+
+import math
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from .schedules import EASINGS, ScheduleError
+
+KEY = re.compile(r"""^[\s,{]*["']?\s*(?P<frame>[-+]?\d+)\s*["']?\s*[:=]\s*""")
+
+
+@dataclass(frozen=True)
+class Stop:
+    """A frame and its prompt."""
+
+    frame: int
+    """A negative one counts from the end: -1 is the last frame."""
+    prompt: str
+
+
+def parsed(text: str) -> tuple[Stop, ...]:
+    """The stops of a text: a line for each, `frame: prompt`. Lines without a frame go on with the prompt before them.
+
+    Quotes around frames and prompts, commas at line ends and braces are forgiven. Raises ScheduleError.
+    """
+    found: list[tuple[int, int, str]] = []
+    at = 0
+    for line in text.split("\n"):
+        if match := KEY.match(line):
+            found.append((int(match["frame"]), at, line[match.end() :]))
+        elif line.strip(" \t,{}"):
+            if not found:
+                raise ScheduleError(text, at, f"'{line.strip()}' has no frame. Write the frame first, as in 0: a river")
+            frame, place, before = found[-1]
+            found[-1] = (frame, place, f"{before}\n{line}")
+        at += len(line) + 1
+    if not found:
+        raise ScheduleError(text, 0, "there is no prompt. Write a frame, a colon and a prompt, as in 0: a river")
+    frames = [frame for frame, _, _ in found]
+    for frame, place, _ in found[1:]:
+        if frames.count(frame) > 1:
+            raise ScheduleError(text, place, f"frame {frame} has two prompts. Leave one of them out")
+    return tuple(Stop(frame, unquoted(prompt)) for frame, _, prompt in found)
+
+
+def unquoted(prompt: str) -> str:
+    prompt = prompt.strip().removesuffix("}").rstrip().removesuffix(",").strip()
+    if len(prompt) > 1 and prompt[0] == prompt[-1] and prompt[0] in "\"'":
+        prompt = prompt[1:-1]
+    return prompt.strip()
+
+
+def shares(stops: Sequence[Stop], frames: int, easing: str = "linear") -> list[tuple[int, int, float]]:
+    """For each frame: (stop before, stop after, share of the latter), indices into `stops` in the order of frames."""
+    placed = sorted(range(len(stops)), key=lambda i: place(stops[i], frames))
+    result = []
+    for frame in range(frames):
+        after = next((n for n, i in enumerate(placed) if place(stops[i], frames) > frame), len(placed))
+        if after in (0, len(placed)):
+            only = placed[min(after, len(placed) - 1)]
+            result.append((only, only, 0.0))
+            continue
+        first, second = placed[after - 1], placed[after]
+        start, end = place(stops[first], frames), place(stops[second], frames)
+        result.append((first, second, EASINGS[easing]((frame - start) / (end - start))))
+    return result
+
+
+def place(stop: Stop, frames: int) -> int:
+    return stop.frame + frames if stop.frame < 0 else stop.frame
+
+
+Mix = Callable[[Tensor, Tensor, float], Tensor]
+
+
+def lerp(a: Tensor, b: Tensor, share: float) -> Tensor:
+    return torch.lerp(a, b, share)
+
+
+def slerp(a: Tensor, b: Tensor, share: float) -> Tensor:
+    """Along the arc between the two, all of their numbers taken as one vector; straight where they point alike."""
+    angle = torch.arccos(F.cosine_similarity(a.flatten(), b.flatten(), dim=0).clamp(-1, 1))
+    if angle.sin() < 1e-3:
+        return lerp(a, b, share)
+    return (torch.sin((1 - share) * angle) * a + torch.sin(share * angle) * b) / angle.sin()
+
+
+MIXES: dict[str, Mix] = {"lerp": lerp, "slerp": slerp}
+
+
+def over_frames(embeddings: Sequence[Tensor], places: Sequence[tuple[int, int, float]], mix: Mix = lerp) -> Tensor:
+    """(frames, ...) from one embedding (1, ...) for each stop and what `shares` gave."""
+    rows = [
+        embeddings[a] if a == b or share == 0.0 else mix(embeddings[a], embeddings[b], share) for a, b, share in places
+    ]
+    return torch.cat(rows)
+
+
+def padded(embeddings: Sequence[Tensor]) -> list[Tensor]:
+    """Embeddings (1, tokens, channels) repeated to one number of tokens.
+
+    Attention over the same tokens several times is attention over them once, so no prompt is weakened by this.
+    """
+    tokens = math.lcm(*(each.shape[1] for each in embeddings))
+    return [each.repeat(1, tokens // each.shape[1], 1) for each in embeddings]
