@@ -46,7 +46,8 @@ class ContextWindows(io.ComfyNode):
                 io.Combo.Input(
                     "context_schedule",
                     options=presets.SCHEDULES,
-                    tooltip="custom: how the windows lie. standard_static: the same at each step. standard_uniform: "
+                    tooltip="custom: how the windows lie. standard_static: the same at each step. standard_shifted: "
+                    "as many, moved to and fro. standard_uniform: "
                     "moved from step to step. looped_uniform: also across the end. batched: side by side, no overlap.",
                     advanced=True,
                 ),

@@ -2,18 +2,18 @@
 
 from dataclasses import replace
 
-from .windows import BATCHED, LOOPED_UNIFORM, STANDARD_STATIC, STANDARD_UNIFORM, WindowPlan
+from .windows import BATCHED, LOOPED_UNIFORM, STANDARD_SHIFTED, STANDARD_STATIC, STANDARD_UNIFORM, WindowPlan
 
 CUSTOM = "custom"
 
 PRESETS = {
-    "stable": WindowPlan(STANDARD_UNIFORM, fuse_method="overlap-linear"),
-    "fast": WindowPlan(STANDARD_STATIC, context_overlap=2, fuse_method="overlap-linear"),
-    "loop": WindowPlan(LOOPED_UNIFORM, closed_loop=True, fuse_method="overlap-linear"),
+    "stable": WindowPlan(STANDARD_SHIFTED),
+    "fast": WindowPlan(STANDARD_SHIFTED, context_overlap=2),
+    "loop": WindowPlan(LOOPED_UNIFORM, closed_loop=True),
 }
 """Chosen by benchmarks/seams.py; its table is in benchmarks/SEAMS.md."""
 CHOICES = [*PRESETS, CUSTOM]
-SCHEDULES = [STANDARD_STATIC, STANDARD_UNIFORM, LOOPED_UNIFORM, BATCHED]
+SCHEDULES = [STANDARD_STATIC, STANDARD_SHIFTED, STANDARD_UNIFORM, LOOPED_UNIFORM, BATCHED]
 
 
 def preset(name: str, context_length: int) -> WindowPlan:

@@ -13,6 +13,7 @@ from .keyframes import holding
 LOOPED_UNIFORM = "looped_uniform"
 STANDARD_UNIFORM = "standard_uniform"
 STANDARD_STATIC = "standard_static"
+STANDARD_SHIFTED = "standard_shifted"
 BATCHED = "batched"
 WHOLE_CLIP = "whole_clip"
 """One window of all frames, for views."""
@@ -116,6 +117,21 @@ def standard_static(plan: WindowPlan, frames: int, step: int) -> list[list[int]]
     return [list(range(start, start + length)) for start in starts]
 
 
+def standard_shifted(plan: WindowPlan, frames: int, step: int) -> list[list[int]]:
+    """As many windows as standard_static, evenly spread; all but the first and the last move to and fro from step to
+    step, as far as every overlap keeps a frame. So no border stays where it is, at no cost."""
+    if frames <= plan.context_length:
+        return [list(range(frames))]
+    length = plan.context_length
+    last = frames - length
+    count = math.ceil(last / (length - plan.context_overlap)) + 1
+    apart = last / (count - 1)
+    room = max(min(length - 1 - apart, apart - 1), 0)
+    shift = (2 * ordered_halving(step + 1) - 1) * room
+    starts = [0, *(round(index * apart + shift) for index in range(1, count - 1)), last]
+    return [list(range(start, start + length)) for start in starts]
+
+
 def batched(plan: WindowPlan, frames: int, step: int) -> list[list[int]]:
     """Windows side by side, without overlap; the last one may be shorter."""
     return [
@@ -129,6 +145,7 @@ def whole_clip(plan: WindowPlan, frames: int, step: int) -> list[list[int]]:
 
 SCHEDULES: dict[str, Callable[[WindowPlan, int, int], list[list[int]]]] = {
     STANDARD_STATIC: standard_static,
+    STANDARD_SHIFTED: standard_shifted,
     STANDARD_UNIFORM: standard_uniform,
     LOOPED_UNIFORM: looped_uniform,
     BATCHED: batched,

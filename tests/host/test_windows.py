@@ -5,7 +5,9 @@ import comfy.model_management
 import pytest
 import torch
 from animatediff_native.sampling.handler import WindowHandler, with_windows
+from animatediff_native.sampling.noise import CONSTANT, REPLACE, Draw, Layer
 from animatediff_native.sampling.presets import PRESETS, preset
+from animatediff_native.sampling.run import with_noise
 from animatediff_native.sampling.windows import (
     BATCHED,
     LOOPED_UNIFORM,
@@ -16,6 +18,7 @@ from animatediff_native.sampling.windows import (
     windows,
 )
 from clips import animated, conditioning, controlnet, latents, motion_model, sample
+from seam import seam
 
 STATIC = WindowPlan(STANDARD_STATIC, 8, 2)
 
@@ -192,6 +195,25 @@ def test_presets():
         short = preset(name, 8)
         assert (short.context_length, short.context_overlap) == (8, plan.context_overlap // 2)
     assert PRESETS["loop"].closed_loop
+
+
+def test_stable_has_less_of_a_seam_than_static_windows_and_loop_no_wrap(sd15):
+    """All frames from one noise, so that what changes is motion. Equal cost: as many windows at each step."""
+    model = with_noise(animated(sd15, motion_model()), Layer(Draw(CONSTANT), REPLACE))
+    frames, steps = 32, 8
+
+    def measured(plan):
+        clips = [
+            sample(with_windows(model, plan), steps=steps, seed=seed, latent_image=latents(frames, 8, 8))
+            for seed in (0, 1)
+        ]
+        rows = [seam(clip, windows(plan, frames, steps - 1)) for clip in clips]
+        return [sum(column) / 2 for column in zip(*rows, strict=True)]
+
+    static, stable = measured(WindowPlan(STANDARD_STATIC, 16, 4)), measured(PRESETS["stable"])
+    assert abs(stable[0] - 1) < abs(static[0] - 1)
+    assert measured(PRESETS["loop"])[1] == pytest.approx(1, abs=0.1)
+    assert stable[1] > 1.2  # its last frame does not flow into its first
 
 
 def test_windows_longer_than_the_motion_model_are_refused(sd15):

@@ -9,6 +9,7 @@ from animatediff_native.sampling.windows import (
     BATCHED,
     LOOPED_UNIFORM,
     SCHEDULES,
+    STANDARD_SHIFTED,
     STANDARD_STATIC,
     STANDARD_UNIFORM,
     WindowPlan,
@@ -90,7 +91,7 @@ def test_properties(loop):
             case = (schedule, frames, length, overlap, stride, loop, step, found)
             assert {frame for window in found for frame in window} == set(range(frames)), case
             assert all(len(set(window)) == len(window) for window in found), case
-            if schedule in (STANDARD_STATIC, STANDARD_UNIFORM, LOOPED_UNIFORM):
+            if schedule in (STANDARD_STATIC, STANDARD_SHIFTED, STANDARD_UNIFORM, LOOPED_UNIFORM):
                 assert all(len(window) == min(length, frames) for window in found), case
 
 
@@ -149,3 +150,25 @@ def test_a_group_of_plans():
     lengths = [plan_at((first, second, third), starts, sigmas, step).context_length for step in range(6)]
     assert lengths == [8, 8, 12, 12, 16, 16]
     assert plan_at((second, first), [3.0, 10**9], sigmas, 2) is first  # in any order
+
+
+def test_shifted_windows_cost_what_static_ones_do_and_move():
+    for length, overlap in ((16, 4), (8, 2), (12, 0), (7, 5)):
+        static, shifted = (WindowPlan(schedule, length, overlap) for schedule in (STANDARD_STATIC, STANDARD_SHIFTED))
+        for frames in range(1, 120):
+            count = len(windows(static, frames))
+            seen = set()
+            for step in range(9):
+                found = windows(shifted, frames, step)
+                seen.add(str(found))
+                assert len(found) == count and {frame for window in found for frame in window} == set(range(frames))
+                assert all(window == list(range(window[0], window[0] + len(window))) for window in found)
+                assert all(a[0] < b[0] <= a[-1] + (overlap == 0) for a, b in zip(found, found[1:], strict=False))
+            assert overlap == 0 or count < 3 or len(seen) > 1
+    plan = WindowPlan(STANDARD_SHIFTED, 16, 4)
+    assert [[window[0] for window in windows(plan, 52, step)] for step in range(4)] == [
+        [0, 12, 24, 36],
+        [0, 10, 22, 36],
+        [0, 14, 26, 36],
+        [0, 10, 22, 36],
+    ]

@@ -1,0 +1,207 @@
+"""Strengths over frames, regions, blocks and the sampling, on the host's samplers."""
+
+import comfy.model_management
+import comfy.samplers
+import pytest
+import torch
+from animatediff_native.motion.lora import with_motion_lora
+from animatediff_native.motion.low_rank import MotionLoRA, factors_of
+from animatediff_native.motion.settings import BlockStrength, Keyframe
+from animatediff_native.sampling.guidance import with_guidance
+from animatediff_native.sampling.handler import with_windows
+from animatediff_native.sampling.keyframes import Keyframes
+from animatediff_native.sampling.schedules import FrameValues, Region, parsed, step_values
+from animatediff_native.sampling.windows import STANDARD_STATIC, WindowPlan
+from clips import animated, conditioning, latents, motion_model, sample
+from oracles import relative_error
+from weights import tensor_for
+
+ONE, CALM = FrameValues(parsed("0: 1, 7: 1")), FrameValues(parsed("0: 1, 7: 0.2"))
+
+
+def lora(seed=3, rank=4, still=False):
+    """A motion LoRA for the small SD1.5 layout, every attention layer."""
+    state = {}
+    for name, layer in motion_model().model.named_modules():
+        if ".to_" in name and getattr(layer, "weight", None) is not None:
+            outputs, inputs = layer.weight.shape
+            state[f"{name}.lora_down.weight"] = tensor_for(f"{name}.down", (rank, inputs), seed)
+            state[f"{name}.lora_up.weight"] = tensor_for(f"{name}.up", (outputs, rank), seed) * (0 if still else 1)
+    return MotionLoRA("lora", factors_of(state))
+
+
+@pytest.mark.parametrize("what", ["motion_scale", "effect"])
+def test_a_constant_per_frame_is_the_number(sd15, what):
+    number = animated(sd15, motion_model(), **{what: 0.7})
+    frames = animated(sd15, motion_model(), **{what: FrameValues(parsed("0: 0.7, 5: 0.7"))})
+    steps = animated(sd15, motion_model(), **{what: step_values("0: 0.7, 1: 0.7")})
+    mask = animated(sd15, motion_model(), **{what: Region(torch.ones(1, 4, 4), 0.7)})
+    expected = sample(number)
+    assert not torch.allclose(expected, sample(animated(sd15, motion_model())), atol=1e-2)
+    for model in (frames, steps, mask):
+        assert torch.equal(sample(model), expected)
+
+
+def test_an_effect_of_zero_in_frames_or_regions_is_no_motion_there(sd15):
+    """One step: frames or pixels without effect cannot see the motion of the others before the UNet mixes pixels, so
+    only whole frames are compared, with v3, whose norms are per frame."""
+    motion, plain = motion_model(), sample(sd15, steps=1)
+    half = FrameValues(parsed("0: 1, 4: 0 jump"))
+    clip = sample(animated(sd15, motion, effect=half), steps=1)
+    assert torch.allclose(clip[4:], plain[4:], atol=1e-4)
+    assert not torch.allclose(clip[:4], plain[:4], atol=1e-1)
+    mask = torch.zeros(1, 16, 16)
+    mask[..., :8] = 1
+    region = sample(animated(sd15, motion, effect=Region(mask, 1.0)), steps=1)
+    change = (region - plain).abs().mean(dim=(0, 1, 2))
+    assert change[:8].mean() > 1.2 * change[8:].mean()
+
+
+@pytest.mark.parametrize(
+    "plan", [WindowPlan(STANDARD_STATIC, 8, 4), WindowPlan(STANDARD_STATIC, 8, 4, fuse_method="flat")]
+)
+def test_frames_keep_their_values_in_windows(sd15, plan):
+    """Frame 10 has no effect, in whichever window it lies."""
+    effect = FrameValues(parsed("0: 1, 10: 0 jump, 11: 1 jump"))
+    model = with_windows(animated(sd15, motion_model(), effect=effect), plan)
+    clip, plain = sample(model, frames=16, steps=1), sample(sd15, frames=16, steps=1)
+    assert torch.allclose(clip[10], plain[10], atol=1e-4)
+    assert not torch.allclose(clip[9], plain[9], atol=1e-1)
+    several = with_windows(animated(sd15, motion_model(), effect=effect), plan, windows_per_call=3)
+    assert torch.allclose(sample(several, frames=16, steps=1), clip, atol=1e-3)
+
+
+def test_views_keep_them_too(sd15):
+    scale = FrameValues(parsed("0: 1.4, 15: 0.6"))
+    view = WindowPlan(STANDARD_STATIC, 16, 0, use_on_equal_length=True)
+    plan = WindowPlan(STANDARD_STATIC, 16, 0, use_on_equal_length=True, fuse_method="flat", views=view)
+    model = animated(sd15, motion_model(), motion_scale=scale)
+    assert torch.allclose(sample(with_windows(model, plan), frames=16), sample(model, frames=16), atol=1e-3)
+
+
+def test_blocks(sd15, motion):
+    off = (BlockStrength("down", effect=0.0), BlockStrength("up", 2, effect=0.0))
+    model = animated(sd15, motion.patcher, blocks=off)
+    sample(model, steps=1)
+    ran = {site for site, count in motion.runs.items() if count}
+    assert ran == {site for site in motion.runs if site.startswith("up_blocks") and ".2.motion" not in site[:21]}
+    nothing = sample(animated(sd15, motion_model(), blocks=(BlockStrength(effect=0.0),)))
+    assert torch.equal(nothing, sample(sd15))
+    scaled = sample(animated(sd15, motion_model(), blocks=(BlockStrength(scales=(1.3, 1.3)),)))
+    assert torch.equal(scaled, sample(animated(sd15, motion_model(), motion_scale=1.3)))
+    second = sample(animated(sd15, motion_model(), blocks=(BlockStrength(scales=(1.0, 1.3)),)))
+    assert not torch.allclose(second, scaled, atol=1e-2)
+
+
+def test_keyframes(sd15):
+    model = animated(sd15, motion_model(), keyframes=Keyframes((Keyframe(1.0, effect=0.0),)))
+    assert torch.equal(sample(model), sample(animated(sd15, motion_model())))
+    whole = animated(sd15, motion_model(), keyframes=Keyframes((Keyframe(0.0, motion_scale=1.3),)))
+    assert torch.equal(sample(whole), sample(animated(sd15, motion_model(), motion_scale=1.3)))
+    late = animated(sd15, motion_model(), keyframes=Keyframes((Keyframe(0.5, effect=0.0),)))
+    ranged = animated(sd15, motion_model(), end_percent=0.4999)
+    assert torch.equal(sample(late, steps=4), sample(ranged, steps=4))
+
+
+def test_lora_strength_zero_is_none(sd15):
+    plain = sample(animated(sd15, motion_model()))
+    for schedule in (None, ONE, step_values("0: 0, 1: 0")):
+        motion, _ = with_motion_lora(motion_model(), lora(), 0.0, schedule)
+        assert torch.equal(sample(animated(sd15, motion)), plain)
+    motion, _ = with_motion_lora(motion_model(), lora(), 1.0, step_values("0: 0, 1: 0"))
+    assert torch.equal(sample(animated(sd15, motion)), plain)
+
+
+def test_lora_over_frames_is_the_merged_one_where_it_is_constant(sd15):
+    merged, _ = with_motion_lora(motion_model(), lora(), 0.8)
+    running, _ = with_motion_lora(motion_model(), lora(), 0.8, ONE)
+    expected = sample(animated(sd15, merged))
+    assert relative_error(sample(animated(sd15, running)), expected) < 1e-4
+    assert relative_error(sample(animated(sd15, motion_model())), expected) > 1e-2
+    calmer, _ = with_motion_lora(motion_model(), lora(), 0.8, CALM)
+    assert not torch.allclose(sample(animated(sd15, calmer)), expected, atol=1e-1)
+
+
+def test_branches_with_other_loras_do_not_disturb_each_other(sd15):
+    motion = motion_model()
+    plain = animated(sd15, motion)
+    one = animated(sd15, with_motion_lora(motion, lora(), 0.8)[0])
+    two = animated(sd15, with_motion_lora(motion, lora(4), 0.5, CALM)[0])
+    first = [sample(model) for model in (plain, one, two)]
+    again = [sample(model) for model in (two, one, plain)]
+    assert all(torch.equal(a, b) for a, b in zip(first, reversed(again), strict=True))
+
+
+def test_two_motion_models_in_their_ranges(sd15, motion):
+    first = animated(sd15, motion.patcher, end_percent=0.5)
+    both = animated(first, motion_model(seed=2), start_percent=0.5)
+    clip = sample(both, steps=4)
+    assert motion.runs_of_every_site() in (2, 3)
+    assert not torch.allclose(clip, sample(first, steps=4), atol=1e-1)
+
+
+def test_a_motion_model_whose_range_is_over_leaves_the_gpu(sd15, monkeypatch):
+    """On the CPU there is nothing to leave: the device is told to be another, and the call is watched."""
+    freed = []
+    model = animated(sd15, motion_model(), end_percent=0.5)
+    kind = type(model.get_additional_models()[0])
+    monkeypatch.setattr(kind, "partially_unload", lambda self, device, memory: freed.append((self, device)))
+    sample(model, steps=4)
+    assert not freed
+    from animatediff_native.motion.attach import MotionRun
+    from animatediff_native.motion.strength import Moment
+
+    (motion,) = model.get_additional_models()
+    motion.load_device = torch.device("meta")
+    run, settings = MotionRun(8), motion.get_attachment("animatediff")
+    for level in (9.0, 4.0, 3.0):
+        run.release([(motion, settings)], Moment(8, [level], 9.0, percent_to_sigma=lambda percent: 5.0))
+    assert [device for _, device in freed] == [motion.offload_device]
+
+
+def test_guidance(sd15):
+    model = animated(sd15, motion_model())
+    seven, three = sample(model, cfg=7.0), sample(model, cfg=3.0)
+    assert torch.allclose(sample(with_guidance(model, 3.0), cfg=7.0), three, atol=1e-4)
+    assert torch.allclose(sample(with_guidance(model, 7.0), cfg=1.0), seven, atol=1e-4)
+    frames = sample(with_guidance(model, FrameValues(parsed("0: 7, 4: 3 jump"))), steps=1)
+    assert torch.allclose(frames[:4], sample(model, cfg=7.0, steps=1)[:4], atol=1e-4)
+    assert torch.allclose(frames[4:], sample(model, cfg=3.0, steps=1)[4:], atol=1e-4)
+    windows = with_windows(model, WindowPlan(STANDARD_STATIC, 8, 4))
+    clip = sample(with_guidance(windows, FrameValues(parsed("0: 7, 10: 3 jump"))), frames=16, steps=1)
+    assert torch.allclose(clip[10:], sample(windows, frames=16, steps=1, cfg=3.0)[10:], atol=1e-4)
+
+
+def test_guidance_goes_through_rescale_cfg(sd15):
+    from comfy_extras.nodes_model_advanced import RescaleCFG
+
+    rescaled = RescaleCFG().patch(animated(sd15, motion_model()), 0.7)[0]
+    expected = sample(rescaled, cfg=3.0)
+    assert torch.allclose(sample(with_guidance(rescaled, 3.0), cfg=7.0), expected, atol=1e-3)
+    assert not torch.allclose(sample(with_guidance(animated(sd15, motion_model()), 3.0)), expected, atol=1e-2)
+
+
+def test_a_guider_with_its_own_guidance_is_told(sd15):
+    from comfy_extras.nodes_perpneg import Guider_PerpNeg
+
+    guider = Guider_PerpNeg(with_guidance(animated(sd15, motion_model()), 3.0))
+    guider.set_conds(conditioning(1), conditioning(2), conditioning(3))
+    guider.set_cfg(4.0, 1.0)
+    sigmas = comfy.samplers.calculate_sigmas(sd15.get_model_object("model_sampling"), "normal", 1)
+    with torch.inference_mode(), pytest.raises(RuntimeError, match="The guidance schedule never ran"):
+        guider.sample(latents(8, seed=1), latents(8), comfy.samplers.sampler_object("euler"), sigmas, seed=1)
+
+
+def test_distilled_motion_models_warn(sd15, caplog):
+    from dataclasses import replace
+
+    from animatediff_native.motion.formats import LIGHTNING
+
+    fast = motion_model("v2")
+    fast.model.format = replace(fast.model.format, family=LIGHTNING)
+    with caplog.at_level("WARNING", "animatediff"):
+        sample(animated(sd15, fast), steps=17, cfg=1.0, last_step=1)
+        assert "made for" not in caplog.text  # one step is taken
+        sample(animated(sd15, fast), steps=2, cfg=7.0)
+    assert "AnimateDiff-Lightning was made for a cfg of 1 to 2, and this sampler has 7" in caplog.text
+    comfy.model_management.unload_all_models()

@@ -1,0 +1,76 @@
+"""Prompts over frames."""
+
+import pytest
+import torch
+from animatediff_native.sampling.prompts import MIXES, Stop, over_frames, padded, parsed, shares, slerp
+from animatediff_native.sampling.schedules import ScheduleError
+
+RIVER = (Stop(0, "a river in summer"), Stop(8, "the same river in snow"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "0: a river in summer\n8: the same river in snow",
+        '"0": "a river in summer",\n"8": "the same river in snow"',
+        '{\n"0": "a river in summer",\n"8": "the same river in snow"\n}',
+        "0 = a river in summer\n\n8 =the same river in snow\n",
+        "  0:a river in summer,\n  8: 'the same river in snow'",
+    ],
+)
+def test_forgiving(text):
+    assert parsed(text) == RIVER
+
+
+def test_prompts_of_several_lines_and_with_colons():
+    stops = parsed("0: a (river:1.2),\n  in summer\n-1: 4k: sharp")
+    assert stops == (Stop(0, "a (river:1.2),\n  in summer"), Stop(-1, "4k: sharp"))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "Line 1, column 1: there is no prompt"),
+        ("a river", "Line 1, column 1: 'a river' has no frame"),
+        ("\n\na river\n8: snow", "Line 3, column 1: 'a river' has no frame"),
+        ("0: a\n8: b\n8: c", "Line 2, column 1: frame 8 has two prompts|Line 3"),
+    ],
+)
+def test_mistakes_are_told_with_their_place(text, message):
+    with pytest.raises(ScheduleError, match=message):
+        parsed(text)
+
+
+def test_shares_are_even():
+    """k / 8 after k of 8 frames, not the compounding of the incumbent."""
+    found = shares(RIVER, 12)
+    assert [share for _, _, share in found[:8]] == [k / 8 for k in range(8)]
+    assert found[8:] == [(1, 1, 0.0)] * 4
+    assert shares((Stop(4, "x"), Stop(-1, "y")), 9)[:5] == [(0, 0, 0.0)] * 4 + [(0, 1, 0.0)]
+    assert [share for _, _, share in shares(RIVER, 12, "jump")] == [0.0] * 12
+
+
+def test_rows_are_mixed():
+    a, b = torch.randn(2, 1, 77, 8, generator=torch.Generator().manual_seed(0))
+    found = over_frames([a, b], shares(RIVER, 9))
+    assert found.shape == (9, 77, 8)
+    assert torch.equal(found[0], a[0]) and torch.equal(found[8], b[0])
+    assert torch.allclose(found[2], 0.75 * a[0] + 0.25 * b[0], atol=1e-6)
+
+
+def test_slerp_keeps_the_length():
+    a, b = torch.randn(2, 1, 7, 8, generator=torch.Generator().manual_seed(0))
+    b = b * a.norm() / b.norm()
+    assert torch.allclose(slerp(a, b, 0.5).norm(), a.norm(), rtol=1e-4)
+    assert torch.allclose(slerp(a, a, 0.5), a) and torch.allclose(slerp(a, b, 0.0), a, atol=1e-5)
+    assert set(MIXES) == {"lerp", "slerp"}
+
+
+def test_prompts_of_other_lengths_are_repeated():
+    """Attention over a prompt twice is attention over it once."""
+    short, long = torch.rand(1, 77, 8), torch.rand(1, 154, 8)
+    found = padded([short, long])
+    assert [each.shape[1] for each in found] == [154, 154] and torch.equal(found[0][:, 77:], short)
+    query = torch.rand(1, 5, 8)
+    attend = torch.nn.functional.scaled_dot_product_attention
+    assert torch.allclose(attend(query, found[0], found[0]), attend(query, short, short), atol=1e-6)
