@@ -92,7 +92,7 @@ class MotionFormat:
             v3 = self.family.base == "SD1.5" and self.table_length == 32 and not self.mid_block
             per_frame = v3 or (self.mid_block and mode == "as ADE")
             return Norms() if per_frame else Norms(motion_modules=True, resblocks=True, spatial_transformers=True)
-        raise ValueError(f"'{mode}' is not a norm mode. Choose one of {', '.join(NORM_MODES)}.")
+        raise ValueError(f"'{mode}' is not a norm mode. Choose one of: {', '.join(NORM_MODES)}.")
 
     def summary(self) -> str:
         """One line for the log and the node."""

@@ -4,6 +4,7 @@ import math
 import re
 from dataclasses import dataclass, replace
 
+from .formats import NORM_MODES
 from .strength import Amount, Moment, Schedule, Strength, amount_at, product
 
 PARTS = ("down", "mid", "up")
@@ -58,6 +59,15 @@ class MotionSettings:
     blocks: tuple[BlockStrength, ...] = ()
     keyframes: Schedule | None = None
     """Gives the Keyframe (its inherited values filled in) that holds at a Moment, or None."""
+
+    def __post_init__(self):
+        if self.norms not in NORM_MODES:
+            raise ValueError(f"'{self.norms}' is not a norm mode. Choose one of: {', '.join(NORM_MODES)}.")
+        if self.start_percent > self.end_percent:
+            raise ValueError(
+                f"start_percent is {self.start_percent:g} and end_percent {self.end_percent:g}: the motion would never "
+                "run. Let it end after it starts."
+            )
 
     @property
     def is_fixed(self) -> bool:

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ..motion.settings import in_range
+
 OFFICIAL, AS_ADE, DINKINIT = "official", "as ADE", "DinkInit_v1"
 """`official`: the clip gets its first noise again, as in the paper. The others are ComfyUI-AnimateDiff-Evolved's."""
 
@@ -33,6 +35,8 @@ class FreeInit:
     def __post_init__(self):
         if self.filter not in FILTERS:
             raise ValueError(f"'{self.filter}' is not a filter of FreeInit. Choose one of: {', '.join(FILTERS)}.")
+        in_range("d_s", self.d_s, 0.0, 1.0)
+        in_range("d_t", self.d_t, 0.0, 1.0)
         if self.manner not in RENOISED:
             raise ValueError(f"'{self.manner}' is not a kind of FreeInit. Choose one of: {', '.join(RENOISED)}.")
 

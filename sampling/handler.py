@@ -189,6 +189,12 @@ class _WindowedCall(WindowHandler):
         }
         return self.model_options | {"transformer_options": self.options | own}
 
+    def get_resized_cond(self, cond_in, x_in, window, device=None):
+        """The host's; prompts of more or fewer rows than frames are cut or repeated as it does without windows."""
+        if cond_in is None:
+            return None
+        return super().get_resized_cond([with_rows(cond, x_in.shape[0]) for cond in cond_in], x_in, window, device)
+
     def prepare_control_objects(self, control, device=None):
         """The ControlNet with the hints of this window: one object for every cond, so that conds stay in one batch."""
         if control is None:
@@ -213,3 +219,13 @@ class _WindowedCall(WindowHandler):
         before = (run.iteration * steps + step) * count
         total = run.iterations * steps * count
         comfy.utils.ProgressBar(total).update_absolute(before + done, total)
+
+
+def with_rows(cond: dict, frames: int) -> dict:
+    """One of the host's conds whose text has a row for each frame, or one for all."""
+    model_conds = dict(cond.get("model_conds", {}))
+    for key in ("c_crossattn", "y"):
+        value = getattr(model_conds.get(key), "cond", None)
+        if isinstance(value, Tensor) and value.shape[0] not in (1, frames):
+            model_conds[key] = type(model_conds[key])(comfy.utils.repeat_to_batch_size(value, frames))
+    return cond | {"model_conds": model_conds}

@@ -28,6 +28,10 @@ class Iterations:
     batch_offset: int = 0
     """Frames of the random stream that are left out, once per iteration."""
 
+    def __post_init__(self):
+        if self.count < 1:
+            raise ValueError(f"iterations is {self.count}, and must be 1 or more.")
+
 
 def with_iterations(model: ModelPatcher, iterations: Iterations) -> ModelPatcher:
     """A clone of `model` whose samplers run several times over."""

@@ -11,6 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..motion.settings import in_range
+
 DEFAULT, CONSTANT, EMPTY, REPEATED, FREENOISE = "default", "constant", "empty", "repeated_context", "FreeNoise"
 NOISE_TYPES = [DEFAULT, CONSTANT, EMPTY, REPEATED, FREENOISE]
 COMFY, A1111 = "comfy", "auto1111"
@@ -60,6 +62,12 @@ class Layer:
     """add weighted: how much of the old noise gives way to the new."""
     mask: Tensor | None = None
     """(m, h, w), 0 to 1: where the layer counts; everywhere if None."""
+
+    def __post_init__(self):
+        if self.mode not in LAYER_MODES:
+            raise ValueError(f"'{self.mode}' is not a way to add noise. Choose one of: {', '.join(LAYER_MODES)}.")
+        in_range("weight", self.weight, -10.0, 10.0)
+        in_range("balance", self.balance, -1e6, 1e6)
 
 
 @dataclass(frozen=True)
@@ -148,11 +156,9 @@ def layered(old: Tensor, new: Tensor, layer: Layer) -> Tensor:
         mixed = old + new * weight
     elif layer.mode == ADD_WEIGHTED:
         mixed = old * (1 - weight * layer.balance) + new * weight
-    elif layer.mode == NORMALIZED_SUM:
+    else:
         norm = math.sqrt((1 - weight) ** 2 + weight**2)
         mixed = (old * (1 - weight) + new * weight) / norm
-    else:
-        raise ValueError(f"'{layer.mode}' is not a way to add noise. Choose one of: {', '.join(LAYER_MODES)}.")
     if layer.mask is None:
         return mixed
     mask = F.interpolate(layer.mask.unsqueeze(1).float(), size=old.shape[-2:], mode="bilinear")

@@ -8,6 +8,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from .fuse import ALL as FUSE_METHODS
 from .keyframes import holding
 
 LOOPED_UNIFORM = "looped_uniform"
@@ -47,6 +48,8 @@ class WindowPlan:
             raise ValueError(
                 f"'{self.context_schedule}' is not a context_schedule. Choose one of: {', '.join(SCHEDULES)}."
             )
+        if self.fuse_method not in FUSE_METHODS:
+            raise ValueError(f"'{self.fuse_method}' is not a fuse_method. Choose one of: {', '.join(FUSE_METHODS)}.")
         if self.context_length < 1:
             raise ValueError(f"context_length is {self.context_length}, and a window needs at least 1 frame.")
         if self.context_stride < 1:

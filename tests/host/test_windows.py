@@ -78,9 +78,11 @@ def test_several_windows_in_one_call_give_the_same_numbers(sd15, motion, family)
     assert motion.runs_of_every_site() == 1
 
 
-def test_conditioning_per_frame_goes_with_its_frames(sd15):
+@pytest.mark.parametrize("rows", [12, 20, 5])
+def test_conditioning_per_frame_goes_with_its_frames(sd15, rows):
+    """Also where there are more rows than frames, or fewer: cut and repeated, as the host does without windows."""
     frames = 12
-    text = torch.randn(frames, 77, 768, generator=torch.Generator().manual_seed(3))
+    text = torch.randn(rows, 77, 768, generator=torch.Generator().manual_seed(3))
     per_frame = [[text, {}]]
     still = with_windows(animated(sd15, motion_model(), effect=0.0), WindowPlan(STANDARD_STATIC, 8, 4))
     clip = sample(still, frames=frames, positive=per_frame)

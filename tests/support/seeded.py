@@ -3,37 +3,59 @@
 import sys
 from pathlib import Path
 
-from weights import motion_state
+from weights import filled, motion_lora_state, motion_state
 
 CHECKPOINT = "random_sd15.safetensors"
 MOTION_MODEL = "random_v3.safetensors"
 CONTROLNET = "random_controlnet.safetensors"
+MOTION_LORA = "random_motion_lora.safetensors"
+LORA = "random_lora.safetensors"
+SDXL_CHECKPOINT = "random_sdxl.safetensors"
+HOTSHOT = "random_hotshot.safetensors"
 VIDEO = "square.mp4"
 CHANNELS = (320, 320, 320, 320)
 """The random checkpoint has SD1.5's blocks, all on 320 channels."""
 
 
-def make_models(base: Path) -> None:
-    """models/checkpoints, models/animatediff_models, ... and input/, as in a ComfyUI. What is there is used again."""
+def make_models(base: Path, *more: str) -> None:
+    """models/checkpoints, models/animatediff_models, ... and input/, as in a ComfyUI. What is there is used again.
+
+    more: "all" also makes a ControlNet, LoRAs, and a video; "sdxl" an SDXL checkpoint and its motion model.
+    """
+    models, video = base / "models", base / "input" / VIDEO
+    made = {models / "animatediff_models" / MOTION_MODEL: lambda: halved(motion_state("v3", CHANNELS))}
+    made[models / "checkpoints" / CHECKPOINT] = lambda: of_the_host("checkpoint_state")
+    if "all" in more:
+        made[models / "controlnet" / CONTROLNET] = lambda: of_the_host("controlnet_state")
+        made[models / "animatediff_motion_lora" / MOTION_LORA] = lambda: halved(motion_lora_state(CHANNELS))
+        pair = {f"{LAYER}.lora_down.weight": (4, 320), f"{LAYER}.lora_up.weight": (320, 4)}
+        made[models / "loras" / LORA] = lambda: filled(pair)
+        if not video.exists():
+            save_video(video)
+    if "sdxl" in more:
+        made[models / "checkpoints" / SDXL_CHECKPOINT] = lambda: of_the_host("sdxl_checkpoint_state")
+        made[models / "animatediff_models" / HOTSHOT] = lambda: halved(motion_state("hotshot", CHANNELS[:3]))
+    for path, make in made.items():
+        if not path.exists():
+            save(make(), path)
+
+
+LAYER = "lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn1_to_q"
+
+
+def halved(state: dict) -> dict:
+    return {key: value.half() for key, value in state.items()}
+
+
+def of_the_host(maker: str) -> dict:
+    """What a function of `unets` gives, which needs the host."""
     import host
 
-    models, video = base / "models", base / "input" / VIDEO
-    motion = models / "animatediff_models" / MOTION_MODEL
-    if not motion.exists():
-        save({key: value.half() for key, value in motion_state("v3", CHANNELS).items()}, motion)
-    made_by_the_host = {
-        models / "checkpoints" / CHECKPOINT: "checkpoint_state",
-        models / "controlnet" / CONTROLNET: "controlnet_state",
-    }
-    missing = {path: maker for path, maker in made_by_the_host.items() if not path.exists()}
-    if missing:
+    if "comfy" not in sys.modules:
         host.enter_host(Path(host.find_host()))
-        import unets
+    import unets
 
-        for path, maker in missing.items():
-            save(getattr(unets, maker)(), path)
-    if not video.exists():
-        save_video(video)
+    return getattr(unets, maker)()
 
 
 def save_video(path: Path, frames: int = 24, size: int = 64) -> None:
@@ -63,4 +85,4 @@ def save(state: dict, path: Path) -> None:
 
 
 if __name__ == "__main__":
-    make_models(Path(sys.argv[1]))
+    make_models(Path(sys.argv[1]), *sys.argv[2:])

@@ -8,7 +8,7 @@ import comfy.supported_models
 import comfy.taesd.taesd
 import torch
 from comfy.ldm.modules.diffusionmodules.openaimodel import UNetModel
-from weights import clip_l_shapes, filled
+from weights import clip_g_shapes, clip_l_shapes, filled
 
 SD15 = {
     "image_size": 32, "in_channels": 4, "out_channels": 4, "model_channels": 32, "num_res_blocks": [2] * 4,
@@ -73,8 +73,18 @@ def controlnet_state() -> dict[str, torch.Tensor]:
 def checkpoint_state() -> dict[str, torch.Tensor]:
     """A whole SD1.5 checkpoint (fp16, 480 MB) that the host's detection takes as it is: every block of the UNet on 320
     channels, CLIP-L, and TAESD for a VAE."""
-    shapes = {f"model.diffusion_model.{key}": shape for key, shape in unet_shapes(WHOLE_CHECKPOINT).items()}
-    shapes |= clip_l_shapes()
+    return whole_checkpoint(WHOLE_CHECKPOINT, clip_l_shapes())
+
+
+def sdxl_checkpoint_state() -> dict[str, torch.Tensor]:
+    """The same for SDXL (fp16, 1.9 GB, most of it the two text encoders); depths as Segmind Vega, a small SDXL, has."""
+    config = SDXL | {"model_channels": 320, "channel_mult": [1, 1, 1], "num_head_channels": 64}
+    encoders = clip_l_shapes("conditioner.embedders.0.transformer.text_model.") | clip_g_shapes()
+    return whole_checkpoint(config, encoders)
+
+
+def whole_checkpoint(config: dict, encoders: dict[str, tuple[int, ...]]) -> dict[str, torch.Tensor]:
+    shapes = {f"model.diffusion_model.{key}": shape for key, shape in unet_shapes(config).items()} | encoders
     vae = comfy.taesd.taesd.TAESD()
     shapes |= {f"first_stage_model.{key}": tuple(value.shape) for key, value in vae.state_dict().items() if value.ndim}
     state = {key: value.half() for key, value in filled(shapes).items()}

@@ -5,6 +5,7 @@ pack's own, so that a mistake in either is seen.
 """
 
 import math
+import re
 import zlib
 
 import torch
@@ -120,3 +121,29 @@ def clip_l_shapes(prefix: str = "cond_stage_model.transformer.text_model.") -> d
         shapes |= {f"{layer}mlp.fc2.weight": (768, 3072), f"{layer}mlp.fc2.bias": (768,)}
     shapes |= {"final_layer_norm.weight": (768,), "final_layer_norm.bias": (768,)}
     return {prefix + key: shape for key, shape in shapes.items()}
+
+
+def clip_g_shapes(prefix: str = "conditioner.embedders.1.model.") -> dict[str, tuple[int, ...]]:
+    """SDXL's second text encoder (OpenCLIP ViT-bigG), as its checkpoints hold it."""
+    width, inner = 1280, 5120
+    shapes = {"positional_embedding": (77, width), "text_projection": (width, width), "logit_scale": ()}
+    shapes |= {"token_embedding.weight": (49408, width), "ln_final.weight": (width,), "ln_final.bias": (width,)}
+    for i in range(32):
+        layer = f"transformer.resblocks.{i}."
+        for name in ("ln_1", "ln_2"):
+            shapes |= {f"{layer}{name}.weight": (width,), f"{layer}{name}.bias": (width,)}
+        shapes |= {f"{layer}attn.in_proj_weight": (3 * width, width), f"{layer}attn.in_proj_bias": (3 * width,)}
+        shapes |= {f"{layer}attn.out_proj.weight": (width, width), f"{layer}attn.out_proj.bias": (width,)}
+        shapes |= {f"{layer}mlp.c_fc.weight": (inner, width), f"{layer}mlp.c_fc.bias": (inner,)}
+        shapes |= {f"{layer}mlp.c_proj.weight": (width, inner), f"{layer}mlp.c_proj.bias": (width,)}
+    return {prefix + key: shape for key, shape in shapes.items()}
+
+
+def motion_lora_state(channels=SD15_CHANNELS, seed: int = 3, rank: int = 4) -> dict[str, torch.Tensor]:
+    """A MotionLoRA under guoyww's names, for a motion model without a mid block."""
+    shapes = {}
+    for key, shape in motion_shapes(channels, **FAMILIES["v3"]).items():
+        if found := re.match(r"(.*attention_blocks\.\d+\.)(to_[qkv]|to_out)(?:\.0)?\.weight$", key):
+            base = f"{found[1]}processor.{found[2]}_lora."
+            shapes |= {f"{base}down.weight": (rank, shape[1]), f"{base}up.weight": (shape[0], rank)}
+    return filled(shapes, seed)

@@ -11,9 +11,19 @@ from comfy_server import ComfyServer
 def base(tmp_path_factory, comfyui):
     """A base directory with small models of random weights."""
     folder = tmp_path_factory.mktemp("comfyui")
-    environment = os.environ | {"COMFYUI_DIR": str(comfyui)}
-    subprocess.run([sys.executable, seeded.__file__, str(folder)], check=True, env=environment)
+    make(comfyui, folder, "all")
     return folder
+
+
+@pytest.fixture(scope="session")
+def sdxl(comfyui, base):
+    """SDXL files besides."""
+    make(comfyui, base, "sdxl")
+
+
+def make(comfyui, base, *more):
+    environment = os.environ | {"COMFYUI_DIR": str(comfyui)}
+    subprocess.run([sys.executable, seeded.__file__, str(base), *more], check=True, env=environment)
 
 
 @pytest.fixture(scope="session")

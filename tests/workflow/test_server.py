@@ -16,6 +16,7 @@ FILES = {
     "ckpt_name": seeded.CHECKPOINT,
     "model_name": seeded.MOTION_MODEL,
     "control_net_name": seeded.CONTROLNET,
+    "lora_name": seeded.LORA,
     "file": seeded.VIDEO,
 }
 """The small files, by the inputs that name them."""
@@ -25,6 +26,8 @@ def small(prompt: dict, pixels: int = 64, steps: int = 2, frames: int | None = N
     """The prompt with the random models, on few pixels and steps."""
     for node in prompt.values():
         node["inputs"].update({name: file for name, file in FILES.items() if name in node["inputs"]})
+    for node in nodes_of(prompt, "ADN_LoadMotionLoRA"):
+        node["lora_name"] = seeded.MOTION_LORA
     for node in nodes_of(prompt, "EmptyLatentImage"):
         node.update(width=pixels, height=pixels, batch_size=frames or min(node["batch_size"], 20))
     for node in nodes_of(prompt, "ImageScale"):
@@ -78,9 +81,13 @@ def test_the_templates_are_listed_with_pictures(server):
 
 
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.json")), ids=lambda path: path.stem)
-def test_every_example_runs(server, path):
+def test_every_example_runs(server, path, request):
     object_info = server.get("/object_info")
     prompt = small(to_prompt(json.loads(path.read_text(encoding="utf-8")), object_info))
+    if "SDXL" in path.stem:
+        request.getfixturevalue("sdxl")
+        nodes_of(prompt, "CheckpointLoaderSimple")[0]["ckpt_name"] = seeded.SDXL_CHECKPOINT
+        nodes_of(prompt, "ADN_LoadMotionModel")[0]["model_name"] = seeded.HOTSHOT
     files = server.files(server.run(prompt))
     assert {file.suffix for file in files} == {".webp", ".mp4"}
     assert all(file.stat().st_size > 0 for file in files)
