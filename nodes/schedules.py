@@ -11,7 +11,12 @@ CurveSocket = io.Custom("CURVE")
 
 def curve_inputs(over: str) -> list[io.Input]:
     return [
-        CurveSocket.Input("curve", optional=True, tooltip=f"Instead of the text: a curve, left to right over {over}."),
+        CurveSocket.Input(
+            "curve",
+            optional=True,
+            tooltip=f"Instead of the text: a curve, left to right over {over}.",
+            extra_dict={"forceInput": True},  # else the page makes a widget of it, which is always set
+        ),
         io.Float.Input(
             "curve_low",
             default=0.0,
