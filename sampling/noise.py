@@ -18,7 +18,7 @@ NOISE_TYPES = [DEFAULT, CONSTANT, EMPTY, REPEATED, FREENOISE]
 COMFY, A1111 = "comfy", "auto1111"
 ON_GPU = " [gpu]"
 """After a generator's name: drawn on the device that samples, so with other numbers than on the CPU."""
-GENERATORS = [COMFY, A1111, COMFY + ON_GPU, A1111 + ON_GPU]
+GENERATORS = [COMFY, COMFY + ON_GPU, A1111, A1111 + ON_GPU]
 
 ADD, ADD_WEIGHTED, NORMALIZED_SUM, REPLACE = "add", "add weighted", "normalized sum", "replace"
 LAYER_MODES = [ADD, ADD_WEIGHTED, NORMALIZED_SUM, REPLACE]

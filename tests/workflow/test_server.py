@@ -302,3 +302,55 @@ def test_freeinit_and_the_picture_of_windows(server, prompt):
     outputs = server.run(prompt)
     assert frames_of(server, outputs) != plain
     assert outputs["preview"]["images"][0]["type"] == "temp"
+
+
+def test_steering_of_shared_workflows(server, prompt):
+    """Adjustments, a LoRA, multivals, keyframes, blocks, ranges, custom CFG and mixed sigmas in one old graph."""
+    identity = next(key for key, node in prompt.items() if node["class_type"] == "ADN_ApplyMotionModel")
+    checkpoint = prompt[identity]["inputs"]["model"]
+    off = {"print_adjustment": False}
+
+    def node(key, class_type, **inputs):
+        prompt[key] = {"class_type": f"ADE_{class_type}", "inputs": inputs}
+        return [key, 0]
+
+    first = node(
+        "weights",
+        "AdjustWeightIndivAttnMult",
+        **dict.fromkeys(
+            ("pe_MULT", "attn_MULT", "attn_q_MULT", "attn_k_MULT", "attn_v_MULT", "attn_out_weight_MULT"), 1.01
+        ),
+        attn_out_bias_MULT=1.0,
+        other_MULT=1.0,
+        **off,
+    )
+    weights = node("more", "AdjustWeightAllAdd", all_ADD=0.0001, prev_weight_adjust=first, **off)
+    positions = node("positions", "AdjustPESweetspotStretch", sweetspot=16, new_sweetspot=20, **off)
+    settings = node("settings", "AnimateDiffSettings", pe_adjust=positions, weight_adjust=weights)
+    motion = node("load", "LoadAnimateDiffModel", model_name=seeded.MOTION_MODEL, ad_settings=settings)
+    lora = node("lora", "AnimateDiffLoRALoader", name=seeded.MOTION_LORA, strength=0.7)
+    prompt["mask"] = {"class_type": "SolidMask", "inputs": {"value": 0.5, "width": 64, "height": 64}}
+    scale = node(
+        "scale", "MultivalScaledMask", min_float_val=0.8, max_float_val=1.2, mask=["mask", 0], scaling="absolute"
+    )
+    effect = node("effect", "MultivalDynamic", float_val=0.9, mask_optional=["mask", 0])
+    block = node("block", "ADBlockIndiv", effect=effect, scale_0=scale)
+    blocks = node("blocks", "PerBlock_SD15_LowLevel", down_0__1=block, mid=block, up_3__2=block)
+    early = node("early", "AnimateDiffKeyframe", start_percent=0.0, scale_multival=scale)
+    keys = node("late", "AnimateDiffKeyframe", start_percent=0.5, prev_ad_keyframes=early, effect_multival=effect)
+    steering = {"motion_lora": lora, "scale_multival": scale, "ad_keyframes": keys, "per_block": blocks}
+    one = node("one", "ApplyAnimateDiffModelSimple", motion_model=motion, **steering)
+    range_ = {"start_percent": 0.0, "end_percent": 0.8}
+    both = node("both", "ApplyAnimateDiffModel", motion_model=motion, prev_m_models=one, **range_)
+    words = {"start_percent": 0.0, "end_percent": 1.0, "cfg_start": 8.0, "cfg_end": 3.0, "interpolation": "ease_in"}
+    cfg = node("cfg", "CustomCFGKeyframeInterpolation", intervals=5, print_keyframes=False, **words)
+    a = node("a", "SigmaSchedule", beta_schedule="sqrt_linear (AnimateDiff)")
+    raw = {"raw_beta_schedule": "squaredcos_cap_v2", "linear_start": 0.00085, "linear_end": 0.012, "sampling": "eps"}
+    b = node("b", "RawSigmaSchedule", lcm_original_timesteps=50, zsnr=True, **raw)
+    mean = {"weight_A_Start": 0.9, "weight_A_End": 1.0, "interpolation": "linear"}
+    sigmas = node("sigmas", "SigmaScheduleWeightedAverageInterp", schedule_A=a, schedule_B=b, **mean)
+    draw = {"batch_offset": 0, "noise_type": "default", "seed_gen": "comfy", "seed_offset": 0}
+    sampling = node("sampling", "AnimateDiffSamplingSettings", custom_cfg=cfg, sigma_schedule=sigmas, **draw)
+    words = {"beta_schedule": "lcm >> sqrt_linear", "m_models": both, "sample_settings": sampling}
+    node(identity, "UseEvolvedSampling", model=checkpoint, **words)
+    assert len(set(frames_of(server, server.run(prompt)))) == 16
