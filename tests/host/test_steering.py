@@ -11,7 +11,7 @@ from animatediff_native.sampling.guidance import with_guidance
 from animatediff_native.sampling.handler import with_windows
 from animatediff_native.sampling.keyframes import Keyframes
 from animatediff_native.sampling.schedules import FrameValues, Region, parsed, step_values
-from animatediff_native.sampling.windows import STANDARD_STATIC, WindowPlan
+from animatediff_native.sampling.windows import BATCHED, STANDARD_STATIC, WindowPlan
 from clips import animated, conditioning, latents, motion_model, sample
 from oracles import relative_error
 from weights import tensor_for
@@ -19,14 +19,14 @@ from weights import tensor_for
 ONE, CALM = FrameValues(parsed("0: 1, 7: 1")), FrameValues(parsed("0: 1, 7: 0.2"))
 
 
-def lora(seed=3, rank=4, still=False):
-    """A motion LoRA for the small SD1.5 layout, every attention layer."""
+def lora(seed=3, rank=4, family="v3"):
+    """A motion LoRA for every attention layer of the small layouts."""
     state = {}
-    for name, layer in motion_model().model.named_modules():
+    for name, layer in motion_model(family).model.named_modules():
         if ".to_" in name and getattr(layer, "weight", None) is not None:
             outputs, inputs = layer.weight.shape
             state[f"{name}.lora_down.weight"] = tensor_for(f"{name}.down", (rank, inputs), seed)
-            state[f"{name}.lora_up.weight"] = tensor_for(f"{name}.up", (outputs, rank), seed) * (0 if still else 1)
+            state[f"{name}.lora_up.weight"] = tensor_for(f"{name}.up", (outputs, rank), seed)
     return MotionLoRA("lora", factors_of(state))
 
 
@@ -84,7 +84,10 @@ def test_blocks(sd15, motion):
     model = animated(sd15, motion.patcher, blocks=off)
     sample(model, steps=1)
     ran = {site for site, count in motion.runs.items() if count}
-    assert ran == {site for site in motion.runs if site.startswith("up_blocks") and ".2.motion" not in site[:21]}
+    expected = {
+        site for site in motion.patcher.model.sites() if site.startswith(("up_blocks.0", "up_blocks.1", "up_blocks.3"))
+    }
+    assert ran == expected and len(expected) == 9
     nothing = sample(animated(sd15, motion_model(), blocks=(BlockStrength(effect=0.0),)))
     assert torch.equal(nothing, sample(sd15))
     scaled = sample(animated(sd15, motion_model(), blocks=(BlockStrength(scales=(1.3, 1.3)),)))
@@ -120,6 +123,28 @@ def test_lora_over_frames_is_the_merged_one_where_it_is_constant(sd15):
     assert relative_error(sample(animated(sd15, motion_model())), expected) > 1e-2
     calmer, _ = with_motion_lora(motion_model(), lora(), 0.8, CALM)
     assert not torch.allclose(sample(animated(sd15, calmer)), expected, atol=1e-1)
+
+
+def test_lora_over_frames_goes_with_the_windows(sd15):
+    """Windows side by side: the second one's frames have a strength of 0, so they are those without the LoRA."""
+    plan = WindowPlan(BATCHED, 8, 0, fuse_method="flat")
+    motion, _ = with_motion_lora(motion_model(), lora(), 1.0, FrameValues(parsed("0: 1, 8: 0 jump")))
+    clip = sample(with_windows(animated(sd15, motion), plan), frames=16, steps=1)
+    plain = sample(with_windows(animated(sd15, motion_model()), plan), frames=16, steps=1)
+    assert torch.allclose(clip[8:], plain[8:], atol=1e-4)
+    assert not torch.allclose(clip[:8], plain[:8], atol=1e-1)
+
+
+@pytest.mark.parametrize(("family", "frames"), [("hotshot", 8), ("sdxl", 16)])
+def test_sdxl_takes_all_of_it(sdxl, family, frames):
+    """A LoRA over frames, a scale, blocks, a range and windows on an SDXL-shaped UNet."""
+    running, line = with_motion_lora(motion_model(family), lora(family=family), 0.5, CALM)
+    assert line == "lora: 120 of 120 layers matched"
+    words = {"motion_scale": CALM, "blocks": (BlockStrength("up", 0, effect=0.5),), "end_percent": 0.9}
+    model = with_windows(animated(sdxl, running, **words), WindowPlan(STANDARD_STATIC, 8, 2))
+    clip = sample(model, frames=frames)
+    plain = sample(with_windows(animated(sdxl, motion_model(family)), WindowPlan(STANDARD_STATIC, 8, 2)), frames=frames)
+    assert clip.isfinite().all() and relative_error(clip, plain) > 1e-3
 
 
 def test_branches_with_other_loras_do_not_disturb_each_other(sd15):

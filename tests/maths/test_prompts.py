@@ -71,6 +71,7 @@ def test_prompts_of_other_lengths_are_repeated():
     short, long = torch.rand(1, 77, 8), torch.rand(1, 154, 8)
     found = padded([short, long])
     assert [each.shape[1] for each in found] == [154, 154] and torch.equal(found[0][:, 77:], short)
+    assert [each.shape[1] for each in padded([torch.rand(1, 154, 8), torch.rand(1, 231, 8)])] == [462, 462]
     query = torch.rand(1, 5, 8)
     attend = torch.nn.functional.scaled_dot_product_attention
     assert torch.allclose(attend(query, found[0], found[0]), attend(query, short, short), atol=1e-6)

@@ -91,6 +91,15 @@ def test_alpha_over_rank_is_the_scale(unet):
     )
 
 
+def test_alpha_counts_while_running_too(unet):
+    alphas = {
+        f"{kohya(key).split('.')[0]}.alpha": torch.tensor(1.0) for key in data(GUOYWW) if key.endswith("up.weight")
+    }
+    motion, _ = with_motion_lora(motion_of(unet[1], "v2"), lora_in("kohya", **alphas), 3.0, lambda moment: 1.0)
+    found = predicted_noise(attach(unet[0], motion, MotionSettings()), data("tiny_unet.io"))
+    assert relative_error(found, data("tiny_unet.lora_outputs")["y.motion.0.75"]) < 1e-4
+
+
 def test_several_add_up_in_any_order(unet):
     motion, lora = motion_of(unet[1], "v2"), lora_in("guoyww")
     other = MotionLoRA("b", factors_of({key: value.flip(0) for key, value in data(GUOYWW).items()}))
