@@ -54,7 +54,8 @@ class MotionRun:
         """Takes motion models whose range is over off the GPU; the host loads them again for the next run."""
         for motion, settings in settled:
             over = settings.end_percent < 1.0 and moment.levels[-1] < moment.percent_to_sigma(settings.end_percent)
-            if over and self.iteration == self.iterations - 1 and motion not in self.released:
+            shared = any(other is not motion and other.model is motion.model for other, _ in settled)
+            if over and not shared and self.iteration == self.iterations - 1 and motion not in self.released:
                 self.released.append(motion)
                 if motion.load_device.type != "cpu":
                     motion.partially_unload(motion.offload_device, 1e32)

@@ -130,133 +130,54 @@ class SamplingSettings(io.ComfyNode):
         return io.NodeOutput(Settings(NoiseOptions(base, layers), iteration_opts, custom_cfg, sigma_schedule))
 
 
-def layer_form(node_id: str, display_name: str, *own: io.Input) -> io.Schema:
-    inputs = [
-        batch_offset(),
-        noise_type(),
-        io.Combo.Input(
-            "seed_gen_override", options=[USE_EXISTING, *GENERATORS], tooltip="How frames get their random numbers."
-        ),
-        seed_offset(),
-        *own,
-        NoiseLayers.Input("prev_noise_layers", optional=True, tooltip="Layers that are laid after this one."),
-        io.Mask.Input("mask_optional", optional=True, tooltip="Where this noise counts."),
-        seed_override(),
-    ]
-    output = NoiseLayers.Output(display_name="NOISE_LAYERS")
-    return form(node_id, display_name, inputs, output, REPLACED)
+def amount(name: str, default: float, maximum: float | None = None):
+    tooltip = {
+        "noise_weight": "How much of this noise.",
+        "balance_multiplier": "How much of the noise below gives way.",
+    }
+    return io.Float.Input(name, default=default, min=0.0, max=maximum, step=0.001, tooltip=tooltip[name])
 
 
-def noise_weight(maximum: float):
-    tooltip = "How much of this noise."
-    return io.Float.Input("noise_weight", default=0.5, min=0.0, max=maximum, step=0.001, tooltip=tooltip)
+def noise_layer(node_id: str, display_name: str, mode: str, *amounts: io.Input) -> type[io.ComfyNode]:
+    """A form that lays one more noise below those of its socket."""
 
+    class NoiseLayer(io.ComfyNode):
+        @classmethod
+        def define_schema(cls) -> io.Schema:
+            generators = [USE_EXISTING, *GENERATORS]
+            inputs = [
+                batch_offset(),
+                noise_type(),
+                io.Combo.Input("seed_gen_override", options=generators, tooltip="How frames get their random numbers."),
+                seed_offset(),
+                *amounts,
+                NoiseLayers.Input("prev_noise_layers", optional=True, tooltip="Layers that are laid after this one."),
+                io.Mask.Input("mask_optional", optional=True, tooltip="Where this noise counts."),
+                seed_override(),
+            ]
+            output = NoiseLayers.Output(display_name="NOISE_LAYERS")
+            return form(node_id, display_name, inputs, output, REPLACED)
 
-def with_layer(
-    mode: str,
-    batch_offset: int,
-    noise_type: str,
-    seed_gen_override: str,
-    seed_offset: int,
-    prev_noise_layers=(),
-    mask_optional=None,
-    seed_override=None,
-    **amounts: float,
-) -> io.NodeOutput:
-    """The layers with one more, which is laid first."""
-    takes_ours = seed_gen_override == USE_EXISTING
-    generator = GENERATORS[0] if takes_ours else seed_gen_override
-    layer = Layer(
-        draw(noise_type, generator, seed_offset, batch_offset, seed_override), mode, mask=mask_optional, **amounts
-    )
-    return io.NodeOutput(((layer, takes_ours), *prev_noise_layers))
+        @classmethod
+        def execute(
+            cls,
+            batch_offset: int,
+            noise_type: str,
+            seed_gen_override: str,
+            seed_offset: int,
+            noise_weight: float = 1.0,
+            balance_multiplier: float = 1.0,
+            prev_noise_layers=(),
+            mask_optional=None,
+            seed_override=None,
+        ) -> io.NodeOutput:
+            takes_ours = seed_gen_override == USE_EXISTING
+            generator = GENERATORS[0] if takes_ours else seed_gen_override
+            own = draw(noise_type, generator, seed_offset, batch_offset, seed_override)
+            layer = Layer(own, mode, noise_weight, balance_multiplier, mask_optional)
+            return io.NodeOutput(((layer, takes_ours), *prev_noise_layers))
 
-
-class NoiseLayerReplace(io.ComfyNode):
-    @classmethod
-    def define_schema(cls) -> io.Schema:
-        return layer_form("ADE_NoiseLayerReplace", "Noise Layer [Replace]")
-
-    @classmethod
-    def execute(
-        cls,
-        batch_offset: int,
-        noise_type: str,
-        seed_gen_override: str,
-        seed_offset: int,
-        prev_noise_layers=(),
-        mask_optional=None,
-        seed_override=None,
-    ) -> io.NodeOutput:
-        words = (batch_offset, noise_type, seed_gen_override, seed_offset)
-        return with_layer(REPLACE, *words, prev_noise_layers, mask_optional, seed_override)
-
-
-class NoiseLayerAdd(io.ComfyNode):
-    @classmethod
-    def define_schema(cls) -> io.Schema:
-        return layer_form("ADE_NoiseLayerAdd", "Noise Layer [Add]", noise_weight(10.0))
-
-    @classmethod
-    def execute(
-        cls,
-        batch_offset: int,
-        noise_type: str,
-        seed_gen_override: str,
-        seed_offset: int,
-        noise_weight: float,
-        prev_noise_layers=(),
-        mask_optional=None,
-        seed_override=None,
-    ) -> io.NodeOutput:
-        words = (batch_offset, noise_type, seed_gen_override, seed_offset)
-        return with_layer(ADD, *words, prev_noise_layers, mask_optional, seed_override, weight=noise_weight)
-
-
-class NoiseLayerAddWeighted(io.ComfyNode):
-    @classmethod
-    def define_schema(cls) -> io.Schema:
-        tooltip = "How much of the noise below gives way."
-        balance = io.Float.Input("balance_multiplier", default=1.0, min=0.0, step=0.001, tooltip=tooltip)
-        return layer_form("ADE_NoiseLayerAddWeighted", "Noise Layer [Add Weighted]", noise_weight(10.0), balance)
-
-    @classmethod
-    def execute(
-        cls,
-        batch_offset: int,
-        noise_type: str,
-        seed_gen_override: str,
-        seed_offset: int,
-        noise_weight: float,
-        balance_multiplier: float,
-        prev_noise_layers=(),
-        mask_optional=None,
-        seed_override=None,
-    ) -> io.NodeOutput:
-        words = (batch_offset, noise_type, seed_gen_override, seed_offset)
-        amounts = {"weight": noise_weight, "balance": balance_multiplier}
-        return with_layer(ADD_WEIGHTED, *words, prev_noise_layers, mask_optional, seed_override, **amounts)
-
-
-class NoiseLayerNormalizedSum(io.ComfyNode):
-    @classmethod
-    def define_schema(cls) -> io.Schema:
-        return layer_form("ADE_NoiseLayerNormalizedSum", "Noise Layer [Normalized Sum]", noise_weight(1.0))
-
-    @classmethod
-    def execute(
-        cls,
-        batch_offset: int,
-        noise_type: str,
-        seed_gen_override: str,
-        seed_offset: int,
-        noise_weight: float,
-        prev_noise_layers=(),
-        mask_optional=None,
-        seed_override=None,
-    ) -> io.NodeOutput:
-        words = (batch_offset, noise_type, seed_gen_override, seed_offset)
-        return with_layer(NORMALIZED_SUM, *words, prev_noise_layers, mask_optional, seed_override, weight=noise_weight)
+    return NoiseLayer
 
 
 def iterations(default: int):
@@ -323,10 +244,18 @@ class IterationOptsFreeInit(io.ComfyNode):
 
 NODES = [
     SamplingSettings,
-    NoiseLayerReplace,
-    NoiseLayerAdd,
-    NoiseLayerAddWeighted,
-    NoiseLayerNormalizedSum,
+    noise_layer("ADE_NoiseLayerReplace", "Noise Layer [Replace]", REPLACE),
+    noise_layer("ADE_NoiseLayerAdd", "Noise Layer [Add]", ADD, amount("noise_weight", 0.5, 10.0)),
+    noise_layer(
+        "ADE_NoiseLayerAddWeighted",
+        "Noise Layer [Add Weighted]",
+        ADD_WEIGHTED,
+        amount("noise_weight", 0.5, 10.0),
+        amount("balance_multiplier", 1.0),
+    ),
+    noise_layer(
+        "ADE_NoiseLayerNormalizedSum", "Noise Layer [Normalized Sum]", NORMALIZED_SUM, amount("noise_weight", 0.5, 1.0)
+    ),
     IterationOptsDefault,
     IterationOptsFreeInit,
 ]

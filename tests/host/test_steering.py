@@ -182,6 +182,9 @@ def test_a_motion_model_whose_range_is_over_leaves_the_gpu(sd15, monkeypatch):
     for level in (9.0, 4.0, 3.0):
         run.release([(motion, settings)], Moment(8, [level], 9.0, percent_to_sigma=lambda percent: 5.0))
     assert [device for _, device in freed] == [motion.offload_device]
+    both = [(motion, settings), (motion.clone(), settings)]  # the same weights twice: they stay
+    MotionRun(8).release(both, Moment(8, [3.0], 9.0, percent_to_sigma=lambda percent: 5.0))
+    assert len(freed) == 1
 
 
 def test_guidance(sd15):
