@@ -76,6 +76,19 @@ def attach(model: ModelPatcher, motion_model: ModelPatcher, settings: MotionSett
     return model
 
 
+def detached(model: ModelPatcher) -> ModelPatcher:
+    """A clone of `model` without motion models, and without what this pack does around its runs.
+
+    Its noise schedule stays.
+    """
+    model = model.clone()
+    model.remove_additional_models(KEY)
+    for kind in list(model.wrappers):
+        model.remove_wrappers_with_key(kind, KEY)
+    model.model_options.pop("context_handler", None)
+    return model
+
+
 def apply_model_with_motion(
     executor, x, t, c_concat=None, c_crossattn=None, control=None, transformer_options=None, **kwargs
 ):

@@ -50,11 +50,11 @@ def model_name():
     )
 
 
-def beta_schedule():
+def beta_schedule(default: str = AUTOSELECT):
     return io.Combo.Input(
         "beta_schedule",
         options=[AUTOSELECT, USE_EXISTING, *SCHEDULES],
-        default=AUTOSELECT,
+        default=default,
         tooltip="The noise schedule. autoselect takes the motion model's.",
     )
 

@@ -329,3 +329,13 @@ def test_image_to_image_and_masks(sd15, motion):
     inpainted = sample(model, latent_image=start, noise_mask=mask)
     assert torch.allclose(inpainted[..., :7], start[..., :7], atol=1e-4)
     assert not torch.allclose(inpainted[..., 9:], sample(sd15, latent_image=start, noise_mask=mask)[..., 9:], atol=1e-2)
+
+
+def test_motion_taken_off_is_the_plain_model(sd15):
+    from animatediff_native.motion.attach import detached
+    from animatediff_native.sampling.handler import with_windows
+    from animatediff_native.sampling.windows import WindowPlan
+
+    model = with_windows(animated(sd15, motion_model()), WindowPlan(context_length=8))
+    assert torch.equal(sample(detached(model), frames=12), sample(sd15, frames=12))
+    assert not torch.allclose(sample(model, frames=12), sample(sd15, frames=12), atol=1e-1)

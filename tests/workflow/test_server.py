@@ -354,3 +354,20 @@ def test_steering_of_shared_workflows(server, prompt):
     words = {"beta_schedule": "lcm >> sqrt_linear", "m_models": both, "sample_settings": sampling}
     node(identity, "UseEvolvedSampling", model=checkpoint, **words)
     assert len(set(frames_of(server, server.run(prompt)))) == 16
+
+
+def test_helpers_of_shared_workflows(server, prompt):
+    """Their checkpoint loader with its own scale factor, their empty latents, and motion taken off again."""
+    identity = next(key for key, node in prompt.items() if node["class_type"] == "ADN_ApplyMotionModel")
+    loader = prompt[identity]["inputs"]["model"][0]
+    words = {"ckpt_name": seeded.CHECKPOINT, "use_custom_scale_factor": True, "scale_factor": 0.2}
+    words["beta_schedule"] = "sqrt_linear (AnimateDiff)"
+    prompt[loader] = {"class_type": "CheckpointLoaderSimpleWithNoiseSelect", "inputs": words}
+    latents = next(key for key, node in prompt.items() if node["class_type"] == "EmptyLatentImage")
+    size = {"width": 64, "height": 64, "batch_size": 9}
+    prompt[latents] = {"class_type": "ADE_EmptyLatentImageLarge", "inputs": size}
+    moved = frames_of(server, server.run(prompt))
+    sampler = nodes_of(prompt, "KSampler")[0]
+    prompt["off"] = {"class_type": "ADE_AnimateDiffUnload", "inputs": {"model": sampler["model"]}}
+    sampler["model"] = ["off", 0]
+    assert len(moved) == 9 and frames_of(server, server.run(prompt)) != moved
