@@ -371,3 +371,20 @@ def test_helpers_of_shared_workflows(server, prompt):
     prompt["off"] = {"class_type": "ADE_AnimateDiffUnload", "inputs": {"model": sampler["model"]}}
     sampler["model"] = ["off", 0]
     assert len(moved) == 9 and frames_of(server, server.run(prompt)) != moved
+
+
+def test_prompt_scheduling_of_shared_workflows(server, prompt):
+    """Prompts by frame with numbers filled in, over the latents' length."""
+    sampler = nodes_of(prompt, "KSampler")[0]
+    clip = prompt[sampler["positive"][0]]["inputs"]["clip"]
+    values = {"values": "0 = 0.5, 15 = 1.5", "latent": sampler["latent_image"]}
+    prompt["values"] = {"class_type": "ADE_ValueSchedulingLatents", "inputs": values}
+    replaced = {"value_key": "light", "floats": ["values", 1]}
+    prompt["replaced"] = {"class_type": "ADE_ValuesReplace", "inputs": replaced}
+    text = '0:8 = "a lake, (light:`light`)", -1 = "a forest"'
+    words = {"prompts": text, "clip": clip, "latent": sampler["latent_image"], "values_replace": ["replaced", 0]}
+    prompt["travel"] = {"class_type": "ADE_PromptSchedulingLatents", "inputs": words | {"tensor_interp": "slerp"}}
+    before = frames_of(server, server.run(prompt))
+    sampler.update(positive=["travel", 0], latent_image=["travel", 1])
+    moved = frames_of(server, server.run(prompt))
+    assert len(set(moved)) == 16 and moved != before

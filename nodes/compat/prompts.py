@@ -1,0 +1,183 @@
+"""Prompt and value scheduling of shared workflows."""
+
+from functools import cache
+
+from comfy_api.latest import io
+
+from ...sampling.indexed import NUMBER, PROMPT, entries, numbers, travelled
+from ...sampling.prompts import MIXES
+from .types import MANY, Floats, form
+
+PROMPTS, VALUES = "Prompt Travel (AnimateDiff)", "Frame Schedule (AnimateDiff)"
+ValuesReplaced = io.Custom("VALUES_REPLACE")
+"""{key: a number for each frame}"""
+Ints = io.Custom("INTS")
+"""A list of whole numbers."""
+
+
+def printed():
+    return io.Boolean.Input("print_schedule", default=False, optional=True, tooltip="No use here: it is not printed.")
+
+
+def max_length():
+    tooltip = "Frames of the clip; 0: up to the last index."
+    return io.Int.Input("max_length", default=0, min=0, max=MANY, step=1, optional=True, tooltip=tooltip)
+
+
+def latent():
+    return io.Latent.Input("latent", tooltip="Its batch is the clip's length.")
+
+
+def around() -> list[io.Input]:
+    words = {"default": "", "multiline": True, "optional": True, "force_input": True}
+    return [
+        io.String.Input("prepend_text", tooltip="Comes before each prompt.", **words),
+        io.String.Input("append_text", tooltip="Comes after each prompt.", **words),
+        ValuesReplaced.Input("values_replace", optional=True, tooltip="Numbers for `keys` in the prompts."),
+        printed(),
+    ]
+
+
+def interpolation():
+    return io.Combo.Input("tensor_interp", options=list(MIXES), optional=True, tooltip="How prompts are mixed.")
+
+
+def prompts():
+    return io.String.Input("prompts", default="", multiline=True, tooltip='0 = "a lake", 16 = "the lake at noon"')
+
+
+def clip():
+    return io.Clip.Input("clip", tooltip="The checkpoint's text encoder.")
+
+
+def conditioning(
+    clip, text: str, length: int, prepend: str, append: str, values: dict[str, list[float]] | None, mix: str
+) -> list:
+    found = entries(text, PROMPT, length)
+    length = length or found[-1].index + 1
+
+    def whole(prompt: str, frame: int) -> str:
+        prompt = joined(joined(prepend, prompt), append)
+        for key, numbers_of in (values or {}).items():
+            prompt = prompt.replace(f"`{key}`", f"{numbers_of[min(frame, len(numbers_of) - 1)]:g}")
+        return prompt
+
+    @cache
+    def encode(prompt: str):
+        encoded = clip.encode_from_tokens_scheduled(clip.tokenize(prompt))
+        return encoded[0][0], encoded[0][1].get("pooled_output")
+
+    rows, pooled = travelled(found, length, encode, whole, MIXES[mix])
+    return [[rows, {} if pooled is None else {"pooled_output": pooled}]]
+
+
+def joined(before: str, after: str) -> str:
+    """Two texts with one comma between them."""
+    before, after = before.strip().rstrip(",").strip(), after.strip().lstrip(",").strip()
+    return f"{before}, {after}" if before and after else before or after
+
+
+class PromptScheduling(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        inputs = [prompts(), clip(), *around(), max_length(), interpolation()]
+        output = io.Conditioning.Output(display_name="CONDITIONING")
+        return form("ADE_PromptScheduling", "Prompt Scheduling", inputs, output, PROMPTS)
+
+    @classmethod
+    def execute(
+        cls,
+        prompts: str,
+        clip,
+        prepend_text: str = "",
+        append_text: str = "",
+        values_replace=None,
+        print_schedule: bool = False,
+        max_length: int = 0,
+        tensor_interp: str = "lerp",
+    ) -> io.NodeOutput:
+        own = (prepend_text, append_text, values_replace, tensor_interp)
+        return io.NodeOutput(conditioning(clip, prompts, max_length, *own))
+
+
+class PromptSchedulingLatents(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        inputs = [prompts(), clip(), latent(), *around(), interpolation()]
+        output = io.Conditioning.Output(display_name="CONDITIONING")
+        schema = form("ADE_PromptSchedulingLatents", "Prompt Scheduling [Latents]", inputs, output, PROMPTS)
+        schema.outputs.append(io.Latent.Output(display_name="LATENT"))
+        return schema
+
+    @classmethod
+    def execute(
+        cls,
+        prompts: str,
+        clip,
+        latent: dict,
+        prepend_text: str = "",
+        append_text: str = "",
+        values_replace=None,
+        print_schedule: bool = False,
+        tensor_interp: str = "lerp",
+    ) -> io.NodeOutput:
+        own = (prepend_text, append_text, values_replace, tensor_interp)
+        return io.NodeOutput(conditioning(clip, prompts, latent["samples"].shape[0], *own), latent)
+
+
+def values():
+    return io.String.Input("values", default="", multiline=True, tooltip="0 = 1.0, 16 = 0.5")
+
+
+def value_form(node_id: str, display_name: str, inputs: list) -> io.Schema:
+    schema = form(node_id, display_name, inputs, io.Float.Output(display_name="FLOAT"), VALUES)
+    more = (Floats.Output(display_name="FLOATS"), io.Int.Output(display_name="INT"), Ints.Output(display_name="INTS"))
+    schema.outputs += more
+    return schema
+
+
+def numbers_in(text: str, length: int) -> io.NodeOutput:
+    found = entries(text, NUMBER, length)
+    floats = numbers(found, length or found[-1].index + 1, text)
+    ints = [round(value) for value in floats]
+    return io.NodeOutput(floats, floats, ints, ints)
+
+
+class ValueScheduling(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return value_form("ADE_ValueScheduling", "Value Scheduling", [values(), printed(), max_length()])
+
+    @classmethod
+    def execute(cls, values: str, print_schedule: bool = False, max_length: int = 0) -> io.NodeOutput:
+        return numbers_in(values, max_length)
+
+
+class ValueSchedulingLatents(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        inputs = [values(), latent(), printed()]
+        return value_form("ADE_ValueSchedulingLatents", "Value Scheduling [Latents]", inputs)
+
+    @classmethod
+    def execute(cls, values: str, latent: dict, print_schedule: bool = False) -> io.NodeOutput:
+        return numbers_in(values, latent["samples"].shape[0])
+
+
+class AddValuesReplace(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        inputs = [
+            io.String.Input("value_key", default="", tooltip="The name that stands in prompts between backticks."),
+            Floats.Input("floats", tooltip="Its number for each frame."),
+            ValuesReplaced.Input("prev_replace", optional=True, tooltip="Other names."),
+        ]
+        output = ValuesReplaced.Output(display_name="VALUES_REPLACE")
+        return form("ADE_ValuesReplace", "Add Values Replace", inputs, output, PROMPTS)
+
+    @classmethod
+    def execute(cls, value_key: str, floats, prev_replace=None) -> io.NodeOutput:
+        return io.NodeOutput({**(prev_replace or {}), value_key: list(floats)})
+
+
+NODES = [PromptScheduling, PromptSchedulingLatents, ValueScheduling, ValueSchedulingLatents, AddValuesReplace]
