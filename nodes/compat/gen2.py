@@ -9,9 +9,9 @@ from ...motion.attach import attach
 from ...motion.load import AS_IN_THE_FILE, MOTION_MODELS, load_motion_model
 from ...motion.lora import with_motion_lora
 from ...motion.settings import MotionSettings
+from ...sampling import keyframes
 from ...sampling.beta_schedules import with_beta_schedule, with_sigma_table
 from ...sampling.handler import with_windows
-from ...sampling.keyframes import Keyframes as InTurnsKeyframes
 from ...sampling.run import watch
 from ...sampling.schedules import times
 from .noise import with_settings
@@ -200,8 +200,8 @@ def with_loras(motion_model, motion_lora: tuple):
 
 
 def settings_of(scale=1.0, effect=1.0, ad_keyframes: tuple = (), per_block: tuple = ()) -> MotionSettings:
-    keyframes = InTurnsKeyframes(ad_keyframes) if ad_keyframes else None
-    return MotionSettings(scale, effect, norms="as ADE", blocks=per_block, keyframes=keyframes)
+    keys = keyframes.Keyframes(ad_keyframes) if ad_keyframes else None
+    return MotionSettings(scale, effect, norms="as ADE", blocks=per_block, keyframes=keys)
 
 
 def evolved(model, beta_schedule: str, m_models=(), context_options=(), sample_settings=None):

@@ -7,9 +7,11 @@ import torch
 from animatediff_native.motion.lora import with_motion_lora
 from animatediff_native.motion.low_rank import MotionLoRA, factors_of
 from animatediff_native.motion.settings import BlockStrength, Keyframe
+from animatediff_native.motion.strength import Moment, amount_at
 from animatediff_native.sampling.guidance import with_guidance
 from animatediff_native.sampling.handler import with_windows
 from animatediff_native.sampling.keyframes import Keyframes
+from animatediff_native.sampling.run import check_distilled
 from animatediff_native.sampling.schedules import FrameValues, Region, parsed, step_values
 from animatediff_native.sampling.windows import BATCHED, STANDARD_STATIC, WindowPlan
 from clips import animated, conditioning, latents, motion_model, sample
@@ -220,6 +222,21 @@ def test_a_guider_with_its_own_guidance_is_told(sd15):
         guider.sample(latents(8, seed=1), latents(8), comfy.samplers.sampler_object("euler"), sigmas, seed=1)
 
 
+def test_the_hosts_curves(sd15):
+    """A curve of the host's own class, over the frames and over the sampling."""
+    from animatediff_native.nodes.schedules import FrameSchedule, StepSchedule
+    from comfy_api.latest._input.curve_types import CurveInput
+
+    curve = CurveInput.from_raw([(0.0, 0.0), (1.0, 1.0)])
+    frames = FrameSchedule.execute(text="0: 9", curve=curve, curve_low=0.5, curve_high=1.5).result[0]
+    found = amount_at(frames, Moment(5)).flatten().tolist()
+    assert found == pytest.approx([0.5, 0.75, 1.0, 1.25, 1.5], abs=1e-3)
+    steps = StepSchedule.execute(text="0: 9", curve=curve, times=frames).result[0]
+    assert amount_at(steps, Moment(5, percent=0.5)).flatten().tolist() == pytest.approx(
+        [f / 2 for f in found], abs=1e-3
+    )
+
+
 def test_distilled_motion_models_warn(sd15, caplog):
     from dataclasses import replace
 
@@ -231,5 +248,11 @@ def test_distilled_motion_models_warn(sd15, caplog):
         sample(animated(sd15, fast), steps=17, cfg=1.0, last_step=1)
         assert "made for" not in caplog.text  # one step is taken
         sample(animated(sd15, fast), steps=2, cfg=7.0)
-    assert "AnimateDiff-Lightning was made for a cfg of 1 to 2, and this sampler has 7" in caplog.text
+        assert "AnimateDiff-Lightning was made for a cfg of 1 to 2, and this sampler has 7" in caplog.text
+        check_distilled([fast], 25, 1.0)
+        assert "was made for 1 to 8 steps, and this sampler takes 25" in caplog.text
+        caplog.clear()
+        check_distilled([fast], 8, 1.5)
+        check_distilled([motion_model()], 50, 12.0)
+    assert caplog.text == ""
     comfy.model_management.unload_all_models()
