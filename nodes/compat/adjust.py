@@ -184,7 +184,7 @@ def model_settings(
                 final_pe_idx_offset,
             )
             mult = {part: parts[f"{part}_strength"] for part in strengths}
-            scale: Strength = min_motion_scale
+            scale: Strength = 1.0
             if mask_motion_scale is not None:
                 scale = scaled_mask(mask_motion_scale.float(), min_motion_scale, max_motion_scale, relative=True)
             positions = (position,) if position != PositionAdjust() else ()

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from comfy_api.latest import io
 
+from ...sampling.schedules import times
 from .gen2 import (
     ad_keyframes,
     ad_settings,
@@ -28,6 +29,11 @@ def model():
 
 def motion_lora():
     return MotionLoRAs.Input("motion_lora", optional=True, tooltip="From Load AnimateDiff LoRA.")
+
+
+def scaled(ad_settings, motion_scale):
+    """The motion scale with that of the old Motion Model Settings, which only these loaders read."""
+    return motion_scale if ad_settings is None else times(ad_settings.motion_scale, motion_scale)
 
 
 class LoaderGen1(io.ComfyNode):
@@ -65,7 +71,7 @@ class LoaderGen1(io.ComfyNode):
         per_block=(),
     ) -> io.NodeOutput:
         motion_model = with_loras(loaded(model_name, ad_settings), motion_lora)
-        settings = settings_of(scale_multival, effect_multival, ad_keyframes, per_block)
+        settings = settings_of(scaled(ad_settings, scale_multival), effect_multival, ad_keyframes, per_block)
         own = ((motion_model, settings),)
         return io.NodeOutput(evolved(model, beta_schedule, own, context_options, sample_settings))
 
@@ -115,7 +121,7 @@ class LoaderWithContext(io.ComfyNode):
         ad_keyframes=(),
     ) -> io.NodeOutput:
         motion_model = with_loras(loaded(model_name, ad_settings), motion_lora)
-        settings = settings_of(motion_scale, 1.0, ad_keyframes)
+        settings = settings_of(scaled(ad_settings, motion_scale), 1.0, ad_keyframes)
         if not apply_v2_models_properly:
             settings = replace(settings, norms="as early ADE")
         own = ((motion_model, settings),)

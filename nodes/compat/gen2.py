@@ -13,7 +13,6 @@ from ...sampling import keyframes
 from ...sampling.beta_schedules import with_beta_schedule, with_sigma_table
 from ...sampling.handler import with_windows
 from ...sampling.run import watch
-from ...sampling.schedules import times
 from .noise import with_settings
 from .sigmas import SCHEDULES, table_of
 from .types import (
@@ -38,8 +37,6 @@ AUTO = {
     "AnimateLCM": "lcm",
 }
 """A family's noise schedule in our words -> what autoselect takes for it."""
-SCALE = "animatediff_settings_scale"
-"""A motion model's attachment: the motion scale of its AnimateDiff Settings."""
 
 
 def model_name():
@@ -185,12 +182,8 @@ class UseEvolvedSampling(io.ComfyNode):
 
 
 def loaded(name: str, ad_settings=None):
-    """The motion model, adjusted, and with a motion scale of its settings' for `settings_of`."""
     adjustments = AS_IN_THE_FILE if ad_settings is None else ad_settings.adjustments
-    motion_model = load_motion_model(folder_paths.get_full_path_or_raise(MOTION_MODELS, name), adjustments)
-    if ad_settings is not None:
-        motion_model.set_attachments(SCALE, ad_settings.motion_scale)
-    return motion_model
+    return load_motion_model(folder_paths.get_full_path_or_raise(MOTION_MODELS, name), adjustments)
 
 
 def with_loras(motion_model, motion_lora: tuple):
@@ -207,8 +200,7 @@ def settings_of(scale=1.0, effect=1.0, ad_keyframes: tuple = (), per_block: tupl
 def evolved(model, beta_schedule: str, m_models=(), context_options=(), sample_settings=None):
     """What every loader and Use Evolved Sampling do to the MODEL."""
     for motion_model, settings in m_models:
-        own = motion_model.get_attachment(SCALE)
-        model = attach(model, motion_model, replace(settings, motion_scale=times(own, settings.motion_scale)))
+        model = attach(model, motion_model, settings)
     if context_options:
         model = with_windows(model, *context_options)
     model = with_named_schedule(watch(model), beta_schedule, m_models)

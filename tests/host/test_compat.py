@@ -5,6 +5,8 @@ import json
 
 import animatediff_native.nodes.compat as compat
 import pytest
+import torch
+from animatediff_native.nodes.compat.gen1 import scaled
 from oracles import DATA
 
 THEIRS = json.loads(gzip.decompress((DATA / "ade_nodes.json.gz").read_bytes()))
@@ -50,3 +52,18 @@ def test_outputs(node_id):
     schema = OURS[node_id].GET_SCHEMA()
     assert [[output.display_name, output.io_type] for output in schema.outputs] == THEIRS[node_id]["outputs"]
     assert schema.is_deprecated and "In new ones use" in schema.description
+
+
+def test_old_motion_model_settings():
+    """A mask's darkest is the smaller motion scale, its lightest the larger; without a mask both are without effect."""
+    form = OURS["ADE_AnimateDiffModelSettings_Release"]
+    assert form.execute(min_motion_scale=0.8, max_motion_scale=1.2).result[0].motion_scale == 1.0
+    mask = torch.tensor([0.1, 0.3, 0.5]).view(1, 1, 3)
+    settings = form.execute(min_motion_scale=0.8, max_motion_scale=1.2, mask_motion_scale=mask).result[0]
+    assert settings.motion_scale.flatten().tolist() == pytest.approx([0.8, 1.0, 1.2])
+    assert scaled(settings, 2.0).flatten().tolist() == pytest.approx([1.6, 2.0, 2.4]) and scaled(None, 2.0) == 2.0
+    strengths = {"pe_strength": 1.0, "attn_strength": 1.5, "other_strength": 1.0, "motion_pe_stretch": 4}
+    manual = dict.fromkeys(("cap_initial_pe_length", "interpolate_pe_to_length", "initial_pe_idx_offset"), 0)
+    settings = OURS["ADE_AnimateDiffModelSettings"].execute(**strengths, **manual, final_pe_idx_offset=1).result[0]
+    (position,), (weight,) = settings.adjustments.positions, settings.adjustments.weights
+    assert (position.stretch, position.drop_after, weight.mult["attn"]) == (4, 1, 1.5)
