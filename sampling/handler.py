@@ -5,7 +5,6 @@ host's repeat frames at large strides, add a frame before each window, and give 
 """
 
 import copy
-import logging
 
 import comfy.context_windows
 import comfy.model_management
@@ -19,8 +18,6 @@ from torch import Tensor
 from ..motion.attach import KEY, VIDEOS_PER_COND, VIEWS, MotionRun, ad_params
 from . import fuse
 from .windows import WindowPlan, plan_at, windows
-
-log = logging.getLogger("animatediff")
 
 
 def with_windows(model: ModelPatcher, *plans: WindowPlan, windows_per_call: int = 0) -> ModelPatcher:
