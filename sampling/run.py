@@ -82,7 +82,7 @@ def sample_with_motion(
     options["transformer_options"]["ad_params"] = ad_params(frames, run, None)
 
     def after_step(step, *others):
-        run.step = step + 1
+        run.step = step + 1 - run.iteration * (len(sigmas) - 1)
         if callback is not None:
             callback(step, *others)
 

@@ -5,7 +5,7 @@ import torch
 from animatediff_native.sampling.freeinit import AS_ADE, FreeInit, reinitialized
 from animatediff_native.sampling.handler import with_windows
 from animatediff_native.sampling.iterations import Iterations, with_iterations
-from animatediff_native.sampling.windows import STANDARD_STATIC, WindowPlan
+from animatediff_native.sampling.windows import LOOPED_UNIFORM, STANDARD_STATIC, WindowPlan
 from clips import animated, latents, motion_model, sample
 from comfy.patcher_extension import WrappersMP
 
@@ -83,3 +83,20 @@ def test_no_noise_is_sampled_once(sd15, caplog):
     with caplog.at_level("INFO", "animatediff"):
         seen, _ = starts_of(model, noise=latents(8), latent_image=latents(8, seed=3))
     assert len(seen) == 1 and "nothing to iterate" in caplog.text
+
+
+def test_windows_move_alike_in_every_iteration(sd15):
+    """The step that chooses a step's windows is the iteration's own, not counted on from the last one."""
+    model = animated(sd15, motion_model())
+    seen = []
+
+    def spy(executor, x, *others, **kwargs):
+        options = kwargs.get("transformer_options") or others[-1]
+        seen.append(tuple(options["ad_params"]["sub_idxs"]))
+        return executor(x, *others, **kwargs)
+
+    model = with_iterations(with_windows(model, WindowPlan(LOOPED_UNIFORM, 8, 2)), Iterations(2, FreeInit()))
+    model.add_wrapper_with_key(WrappersMP.DIFFUSION_MODEL, "spy", spy)
+    sample(model, frames=16, steps=3)
+    assert len(set(seen)) > 3
+    assert seen[: len(seen) // 2] == seen[len(seen) // 2 :]
