@@ -11,6 +11,7 @@ from ..motion.attach import KEY, MotionRun, ad_params
 from .handler import WindowHandler, with_window_memory
 from .noise import Clip, Layer, NoiseOptions, added, clip_noise
 from .presets import preset
+from .report import ClipPreview, log_run
 from .windows import WindowPlan
 
 NOISE = f"{KEY}_noise"
@@ -81,11 +82,15 @@ def sample_with_motion(
     options["transformer_options"][KEY] = run
     options["transformer_options"]["ad_params"] = ad_params(frames, run, None)
 
+    preview = ClipPreview(guider.model_patcher, frames)
+
     def after_step(step, *others):
         run.step = step + 1 - run.iteration * (len(sigmas) - 1)
         if callback is not None:
             callback(step, *others)
+            preview.show(step, others[0], others[2])
 
+    log_run(motion_models, frames, handler, sigmas)
     result = executor(noise, latent_image, sampler, sigmas, denoise_mask, after_step, disable_pbar, seed, **kwargs)
     if motion_models and run.calls == 0 and len(sigmas) > 1:
         raise RuntimeError(

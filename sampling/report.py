@@ -1,0 +1,83 @@
+"""What a user sees of a run while it lasts: one line in the log, and the clip in motion."""
+
+import logging
+from pathlib import Path
+
+import comfy.utils
+import latent_preview
+from comfy.model_patcher import ModelPatcher
+from PIL import Image
+from torch import Tensor
+
+from ..motion.formats import sites
+from .handler import WindowHandler
+from .windows import windows
+
+FRAMES_SHOWN = 16
+"""The most frames of a preview; of longer clips every second, third, ... one."""
+MILLISECONDS = 125
+"""For how long a frame of the clip is shown: 8 frames per second."""
+
+log = logging.getLogger("animatediff")
+
+
+def log_run(motion_models: list[ModelPatcher], frames: int, handler, sigmas: Tensor) -> None:
+    """One line: which motion models, how many of their modules, frames, windows, steps and noise levels."""
+    if not motion_models or frames == 1:
+        return
+    names = ", ".join(
+        f"{name_of(motion)} ({motion.model.format.family.name}, {len(sites(motion.model.format))} motion modules)"
+        for motion in motion_models
+    )
+    levels = f"{len(sigmas) - 1} steps from sigma {float(sigmas[0]):.4g} to {float(sigmas[-1]):.4g}"
+    log.info("%s: %d frames %s, %s.", names, frames, windows_text(handler, frames), levels)
+
+
+def name_of(motion: ModelPatcher) -> str:
+    made = getattr(motion, "cached_patcher_init", None)
+    return Path(made[1][0]).name if made else "a motion model"
+
+
+def windows_text(handler, frames: int) -> str:
+    if not isinstance(handler, WindowHandler):
+        return "at once" if handler is None else f"in windows of another node ({type(handler).__name__})"
+    plan = handler.plans[0]
+    if not plan.applies_to(frames):
+        return "at once"
+    views = f" with views of {plan.views.context_length}" if plan.views else ""
+    each = windows(plan, frames)
+    settings = f"{plan.context_schedule}, overlap {plan.context_overlap}, {plan.fuse_method}"
+    return f"in {len(each)} windows of {len(each[0])}{views} ({settings})"
+
+
+class ClipPreview:
+    """Sends the clip in motion after each step, where the host shows previews."""
+
+    def __init__(self, model: ModelPatcher, frames: int):
+        # Without a page there is nobody to show it to.
+        shown = frames > 1 and comfy.utils.PROGRESS_BAR_HOOK is not None
+        self.previewer = latent_preview.get_previewer(model.load_device, model.model.latent_format) if shown else None
+
+    def show(self, step: int, clip: Tensor, steps: int) -> None:
+        """clip: frames c h w, denoised. A page that shows only stills gets another frame at each step."""
+        if self.previewer is None:
+            return
+        stride = -(-clip.shape[0] // FRAMES_SHOWN)
+        pictures = [self.previewer.decode_latent_to_preview(frame) for frame in clip[::stride].split(1)]
+        first = step % len(pictures)
+        moving = MovingPicture([*pictures[first:], *pictures[:first]], MILLISECONDS * stride)
+        comfy.utils.ProgressBar(steps).update_absolute(step + 1, steps, ("PNG", moving, None))
+
+
+class MovingPicture:
+    """Pictures as one that is saved as an animated PNG; for everything else it is the first of them."""
+
+    def __init__(self, pictures: list[Image.Image], milliseconds: int):
+        self.pictures, self.milliseconds = pictures, milliseconds
+
+    def __getattr__(self, name: str):
+        return getattr(self.pictures[0], name)
+
+    def save(self, file, format: str = "PNG", **options) -> None:
+        first, *others = self.pictures
+        first.save(file, format, save_all=True, append_images=others, duration=self.milliseconds, loop=0, **options)

@@ -1,0 +1,90 @@
+"""What a user sees of a run: its line in the log, its preview."""
+
+import io
+
+import comfy.utils
+import latent_preview
+import pytest
+from animatediff_native.sampling.handler import with_windows
+from animatediff_native.sampling.report import MovingPicture
+from animatediff_native.sampling.windows import STANDARD_STATIC, WindowPlan
+from clips import animated, motion_model, sample
+from PIL import Image
+
+
+@pytest.fixture
+def sent():
+    """The previews that the host would send to the page, as the bytes of its server's encoding."""
+    pictures = []
+
+    def hook(value, total, preview, **others):
+        if preview is not None:
+            kind, picture, _ = preview
+            file = io.BytesIO()
+            picture.save(file, format=kind, quality=95, compress_level=1)
+            pictures.append((value, total, Image.open(file)))
+
+    before = comfy.utils.PROGRESS_BAR_HOOK
+    comfy.utils.set_progress_bar_global_hook(hook)
+    latent_preview.set_preview_method("latent2rgb")
+    yield pictures
+    latent_preview.set_preview_method(None)
+    comfy.utils.set_progress_bar_global_hook(before)
+
+
+def test_the_preview_moves(sd15, sent):
+    model = animated(sd15, motion_model())
+    sample(model, frames=4, callback=lambda step, x0, x, steps: None)
+    assert [(value, total) for value, total, _ in sent] == [(1, 2), (2, 2)]
+    for _, _, picture in sent:
+        assert (picture.n_frames, picture.size) == (4, (16, 16))
+        shots = []
+        for index in range(4):
+            picture.seek(index)
+            shots.append(picture.convert("RGB").tobytes())
+        assert len(set(shots)) == 4
+        assert picture.info["duration"] == 125
+
+
+def test_a_page_of_stills_sees_another_frame_at_each_step(sd15, sent):
+    clips = []
+    sample(animated(sd15, motion_model()), frames=4, callback=lambda step, x0, x, steps: clips.append(x0))
+    previewer = latent_preview.get_previewer(sd15.load_device, sd15.model.latent_format)
+    for step, (_, _, picture) in enumerate(sent):
+        expected = previewer.decode_latent_to_preview(clips[step][step : step + 1])
+        assert picture.convert("RGB").tobytes() == expected.tobytes()
+
+
+def test_long_clips_are_thinned_out(sd15, sent):
+    sample(animated(sd15, motion_model()), frames=18, steps=1, callback=lambda *step: None)
+    assert sent[0][2].n_frames == 9
+    assert sent[0][2].info["duration"] == 250
+
+
+def test_no_preview_where_the_host_shows_none(sd15, sent):
+    latent_preview.set_preview_method("none")
+    sample(animated(sd15, motion_model()), frames=4, callback=lambda *step: None)
+    assert not sent
+
+
+def test_a_moving_picture_is_otherwise_its_first():
+    first = Image.new("RGB", (5, 3))
+    assert MovingPicture([first, Image.new("RGB", (5, 3), 9)], 10).size == (5, 3)
+
+
+def test_one_line_in_the_log(sd15, caplog):
+    plan = WindowPlan(STANDARD_STATIC, 8, 2)
+    with caplog.at_level("INFO", "animatediff"):
+        sample(with_windows(animated(sd15, motion_model()), plan), frames=14)
+    (line,) = [record.getMessage() for record in caplog.records if "motion modules" in record.getMessage()]
+    assert (
+        "(AnimateDiff v3, 20 motion modules): 14 frames in 2 windows of 8 (standard_static, overlap 2, pyramid)" in line
+    )
+    assert "2 steps from sigma 14.61 to 0." in line
+
+
+def test_no_line_without_motion(sd15, caplog):
+    with caplog.at_level("INFO", "animatediff"):
+        sample(with_windows(sd15, WindowPlan(STANDARD_STATIC, 8, 2)), frames=14)
+        sample(animated(sd15, motion_model()), frames=1)
+    assert not [record for record in caplog.records if "motion modules" in record.getMessage()]
