@@ -1,0 +1,54 @@
+"""What ComfyUI-Manager installs: the published archive, in a fresh ComfyUI."""
+
+import re
+import shutil
+import zipfile
+
+import pytest
+import seeded
+from archive import publish
+from comfy_server import FOLDER, ROOT, ComfyServer
+from workflows import example, nodes_of, to_prompt
+
+pytestmark = pytest.mark.skipif(
+    not (ROOT / ".git").exists() or shutil.which("git") is None, reason="only a git checkout can be published"
+)
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory):
+    """(file, paths in it)"""
+    file = tmp_path_factory.mktemp("published") / "pack.zip"
+    return file, publish(ROOT, file)
+
+
+def test_it_holds_what_users_need_and_no_more(archive):
+    file, paths = archive
+    assert {path.split("/")[0] for path in paths} >= {"__init__.py", "nodes", "motion", "sampling", "example_workflows"}
+    assert {"README.md", "LICENSE", "pyproject.toml"} <= set(paths)
+    assert not [path for path in paths if path.startswith(("tests/", "benchmarks/", "dev.py", ".ci/", ".github/"))]
+    assert file.stat().st_size < 3e6
+
+
+def test_no_program_in_it_runs_texts_or_installs(archive):
+    """The registry's standards: no eval, no exec, nothing installed while it runs."""
+    for path in archive[1]:
+        if path.endswith(".py"):
+            code = (ROOT / path).read_text(encoding="utf-8")
+            assert not re.search(r"(?<![.\w])(eval|exec|compile|__import__)\(|subprocess|os\.system|\bpip\b", code), (
+                path
+            )
+
+
+def test_it_runs_in_a_fresh_comfyui(archive, comfyui, base, tmp_path):
+    with zipfile.ZipFile(archive[0]) as file:
+        file.extractall(tmp_path / "custom_nodes" / FOLDER)
+    (tmp_path / "models").symlink_to(base / "models", target_is_directory=True)
+    with ComfyServer(comfyui, tmp_path) as server:
+        prompt = to_prompt(example("Text to Animation"), server.get("/object_info"))
+        nodes_of(prompt, "CheckpointLoaderSimple")[0]["ckpt_name"] = seeded.CHECKPOINT
+        nodes_of(prompt, "ADN_LoadMotionModel")[0]["model_name"] = seeded.MOTION_MODEL
+        nodes_of(prompt, "EmptyLatentImage")[0].update(width=64, height=64, batch_size=8)
+        nodes_of(prompt, "KSampler")[0].update(steps=1)
+        assert all(file.stat().st_size > 0 for file in server.files(server.run(prompt)))
+        assert FOLDER in server.get("/workflow_templates")
