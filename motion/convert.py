@@ -10,6 +10,8 @@ from typing import Any
 
 import torch
 
+from .formats import ENCODER
+
 HOTSHOT = re.compile(r"\.temporal_attentions\.(\d+)\.")
 DIFFUSERS = re.compile(r"\.motion_modules\.(\d+)\.(?!temporal_transformer\.)")
 DIFFUSERS_NAMES = (
@@ -38,13 +40,16 @@ def is_hotshot(state: Mapping[str, torch.Tensor]) -> bool:
 
 
 def canonical(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """The motion modules of `state` under canonical keys; everything else (a whole trained UNet, say) is left out.
+    """The motion modules and the image encoder of `state` under canonical keys, without all else (a whole UNet, say).
 
     A diffusers file holds one position table per module: both attentions get it.
     """
     renamed: dict[str, torch.Tensor] = {}
     for key, value in state.items():
         key = HOTSHOT.sub(r".motion_modules.\1.temporal_transformer.", key)
+        if key.startswith(ENCODER):
+            renamed[key] = value
+            continue
         if ".motion_modules." not in key:
             continue
         if DIFFUSERS.search(key):

@@ -37,11 +37,6 @@ BY_KEY: tuple[tuple[str, str], ...] = (
         "apply it to the MODEL with the Load LoRA node.",
     ),
     (r"^fps_embedding\.", "is a FancyVideo model, which is not supported. Choose another motion model."),
-    (
-        r"^img_encoder\.",
-        "is AnimateLCM's image-to-video model, which needs a picture to start from and is not supported here. "
-        "Load AnimateLCM's text-to-video model (AnimateLCM_sd15_t2v) instead.",
-    ),
 )
 
 WITHOUT_MOTION: tuple[tuple[str, str], ...] = (
@@ -49,6 +44,7 @@ WITHOUT_MOTION: tuple[tuple[str, str], ...] = (
         r"^(?:model\.diffusion_model|cond_stage_model|conditioner)\.",
         "is a whole checkpoint. Put it into models/checkpoints",
     ),
+    (r"^img_encoder\.", "is the image encoder of AnimateLCM's image-to-video model, without its motion modules"),
     (r"^control_model\.|^input_hint_block|^controlnet_", "is a ControlNet. Put it into models/controlnet"),
     (r"^image_proj|^ip_adapter", "is an IPAdapter. Put it into models/ipadapter"),
     (r"^(?:first_stage_model|decoder|encoder|post_quant_conv)\.", "is a VAE. Put it into models/vae"),

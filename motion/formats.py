@@ -10,6 +10,12 @@ from dataclasses import dataclass
 HEADS = 8
 """Attention heads of every published motion module, whatever its width."""
 
+ENCODER = "img_encoder."
+"""What the keys of AnimateLCM-I2V's image encoder begin with."""
+ENCODER_BLOCKS = 2
+"""Residual blocks per level of the image encoder."""
+LATENT_CHANNELS = 4
+
 NORM_MODES = ("official", "as diffusers", "as ADE", "as early ADE")
 
 
@@ -46,6 +52,7 @@ V3 = Family("AnimateDiff v3", "SD1.5", "AnimateDiff SD1.5")
 LONG = Family("LongAnimateDiff", "SD1.5", "AnimateDiff SD1.5")
 LIGHTNING = Family("AnimateDiff-Lightning", "SD1.5", "AnimateDiff SD1.5", steps=(1, 8), cfg=(1.0, 2.0))
 ANIMATELCM = Family("AnimateLCM", "SD1.5", "AnimateLCM", max_frames=64, steps=(2, 12), cfg=(1.0, 2.5))
+ANIMATELCM_I2V = Family("AnimateLCM-I2V", "SD1.5", "AnimateLCM", max_frames=64, steps=(2, 12), cfg=(1.0, 2.5))
 SDXL_BETA = Family("AnimateDiff-SDXL", "SDXL", "AnimateDiff SDXL", Norms(motion_modules=True))
 HOTSHOT = Family("HotShot-XL", "SDXL", "Stable Diffusion", Norms(resblocks=True), max_frames=24)
 
@@ -68,6 +75,10 @@ class MotionFormat:
     """Length of the positional encoding that the model was trained with."""
     stretched_to: int = 0
     """Length of the positional encoding after an adjustment; 0 where there was none."""
+    image_encoder: bool = False
+    """Whether it has AnimateLCM-I2V's image encoder, whose levels have the same channels."""
+    encoder_only: bool = False
+    """Whether its motion modules only add the image encoder's features, and have no weights."""
 
     @property
     def max_frames(self) -> int:
@@ -96,6 +107,8 @@ class MotionFormat:
 
     def summary(self) -> str:
         """One line for the log and the node."""
+        if self.encoder_only:
+            return f"the image encoder of {self.family.name} for {self.family.base}, without its motion modules"
         return f"{self.family.name} for {self.family.base}, up to {self.max_frames} frames"
 
 
@@ -126,9 +139,13 @@ def detect(state: Mapping, hotshot: bool = False, file_name: str = "") -> Motion
         )
     lengths = {int(table.shape[1]) for key, table in state.items() if TABLE.search(key)}
     length = min(lengths) if lengths else None
+    image_encoder = any(key.startswith(ENCODER) for key in state)
     family = _family(len(down), mid, length, hotshot, file_name.lower())
+    if image_encoder and length is None:
+        family = ANIMATELCM_I2V
     attentions = 1 + max(int(k) for key in state for k in re.findall(r"attention_blocks\.(\d+)\.", key))
-    motion_format = MotionFormat(family, channels, down, up, mid, attentions, length or family.max_frames)
+    length = length or family.max_frames
+    motion_format = MotionFormat(family, channels, down, up, mid, attentions, length, image_encoder=image_encoder)
     _check_shapes(state, motion_format)
     return motion_format
 
@@ -183,6 +200,20 @@ def module_shapes(channels: int, attentions: int) -> dict[str, tuple[int, ...]]:
     return shapes | {f"{block}ff_norm.weight": (c,), f"{block}ff_norm.bias": (c,)}
 
 
+def image_encoder_shapes(channels: tuple[int, ...]) -> dict[str, tuple[int, ...]]:
+    """Key -> shape of an image encoder. Source: G-U-N/AnimateLCM; 76.8 million values at SD1.5's channels."""
+    shapes: dict[str, tuple[int, ...]] = {"conv_in.weight": (channels[0], LATENT_CHANNELS, 3, 3)}
+    shapes["conv_in.bias"] = (channels[0],)
+    for index in range(ENCODER_BLOCKS * len(channels)):
+        c, before = (channels[max(each, 0) // ENCODER_BLOCKS] for each in (index, index - 1))
+        kernels = {"block1": (c, c, 3, 3), "block2": (c, c, 1, 1)}
+        if before != c:
+            kernels["in_conv"] = (c, before, 1, 1)
+        for name, shape in kernels.items():
+            shapes |= {f"body.{index}.{name}.weight": shape, f"body.{index}.{name}.bias": (c,)}
+    return {ENCODER + key: shape for key, shape in shapes.items()}
+
+
 def sites(motion_format: MotionFormat) -> dict[str, int]:
     """Name of each motion module -> its channels, in the order in which the UNet runs them."""
     f = motion_format
@@ -202,11 +233,12 @@ def sites(motion_format: MotionFormat) -> dict[str, int]:
 
 def state_shapes(motion_format: MotionFormat) -> dict[str, tuple[int, ...]]:
     """Key -> shape of a whole motion model in the canonical layout, without position tables."""
-    return {
+    modules = {
         f"{site}.temporal_transformer.{key}": shape
         for site, channels in sites(motion_format).items()
         for key, shape in module_shapes(channels, motion_format.attentions).items()
     }
+    return modules | (image_encoder_shapes(motion_format.channels) if motion_format.image_encoder else {})
 
 
 def _check_shapes(state: Mapping, motion_format: MotionFormat) -> None:

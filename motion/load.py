@@ -18,7 +18,7 @@ from safetensors import SafetensorError
 from .adjust import Adjustments, table_length, with_tables
 from .convert import canonical, is_hotshot, unwrap
 from .foreign import refuse_by_container, refuse_by_content, refuse_by_keys
-from .formats import TABLE, NotAMotionModel, detect
+from .formats import ENCODER, TABLE, MotionFormat, NotAMotionModel, detect
 from .model import MotionModel
 
 MOTION_MODELS = "animatediff_models"
@@ -44,26 +44,63 @@ def register_folders() -> None:
 
 
 def load_motion_model(
-    path: str, adjustments: Adjustments = AS_IN_THE_FILE, makes_tables: bool = False, disable_dynamic: bool = False
+    path: str,
+    adjustments: Adjustments = AS_IN_THE_FILE,
+    makes_tables: bool = False,
+    encoder_path: str = "",
+    encoder_only: bool = False,
+    disable_dynamic: bool = False,
 ) -> ModelPatcher:
     """The motion model of a file (.safetensors, .ckpt, .pt, .pth, .bin).
 
     `adjustments` are made to its weights and position tables; `makes_tables`: also to tables that the file leaves out.
+    `encoder_path`: a file whose image encoder it gets; `encoder_only`: its own image encoder without motion modules.
     `disable_dynamic`: as the host's own loaders have it, for clones that its dynamic VRAM cannot hold.
     Raises NotAMotionModel with a sentence that says what the file is and where it belongs.
     """
+    weights, motion_format = read_motion_model(path)
+    if adjustments != AS_IN_THE_FILE:
+        weights = adjustments.of(with_tables(weights, motion_format) if makes_tables else weights)
+        motion_format = replace(motion_format, stretched_to=table_length(weights))
+    if encoder_path:
+        weights, motion_format = with_image_encoder(weights, motion_format, path, encoder_path)
+    if encoder_only:
+        weights = {key: value for key, value in weights.items() if key.startswith(ENCODER)}
+        motion_format = replace(motion_format, encoder_only=True)
+    patcher = patcher_of(motion_format, weights, disable_dynamic)
+    patcher.cached_patcher_init = (load_motion_model, (path, adjustments, makes_tables, encoder_path, encoder_only))
+    log.info("%s: %s.", Path(path).name, motion_format.summary())
+    return patcher
+
+
+def read_motion_model(path: str) -> tuple[dict[str, torch.Tensor], MotionFormat]:
+    """(canonical weights, format) of a file. Raises NotAMotionModel."""
     name = Path(path).name
     try:
         state = read_tensors(path)
         refuse_by_keys(state)
         weights = canonical(state)
-        motion_format = detect(weights, is_hotshot(state), name)
+        return weights, detect(weights, is_hotshot(state), name)
     except NotAMotionModel as reason:
         raise NotAMotionModel(f"'{name}' {reason}") from None
-    if adjustments != AS_IN_THE_FILE:
-        weights = adjustments.of(with_tables(weights, motion_format) if makes_tables else weights)
-        motion_format = replace(motion_format, stretched_to=table_length(weights))
 
+
+def with_image_encoder(
+    weights: dict[str, torch.Tensor], motion_format: MotionFormat, path: str, encoder_path: str
+) -> tuple[dict[str, torch.Tensor], MotionFormat]:
+    """The same with the image encoder of another file in place of its own."""
+    others, other_format = read_motion_model(encoder_path)
+    if other_format.channels != motion_format.channels:
+        raise NotAMotionModel(
+            f"'{Path(path).name}' is a motion model for {motion_format.family.base}, and the image encoder of "
+            f"'{Path(encoder_path).name}' is for {other_format.family.base}. Choose two of one kind."
+        )
+    encoder = {key: value for key, value in others.items() if key.startswith(ENCODER)}
+    return weights | encoder, replace(motion_format, image_encoder=True)
+
+
+def patcher_of(motion_format: MotionFormat, weights: dict[str, torch.Tensor], disable_dynamic: bool) -> ModelPatcher:
+    """The host's patcher for a MotionModel with these canonical weights."""
     dynamic = not disable_dynamic
     patcher_class = comfy.model_patcher.CoreModelPatcher if dynamic else comfy.model_patcher.ModelPatcher
     device = comfy.model_management.get_torch_device()
@@ -80,18 +117,33 @@ def load_motion_model(
     tensors = {key: value for key, value in weights.items() if not TABLE.search(key)}
     model.load_state_dict(tensors, assign=patcher.is_dynamic())
     model.requires_grad_(False).eval()
-    patcher.cached_patcher_init = (load_motion_model, (path, adjustments, makes_tables))
-    log.info("%s: %s.", name, motion_format.summary())
     return patcher
+
+
+def encoder_alone(motion_model: ModelPatcher) -> ModelPatcher:
+    """The image encoder of a motion model just loaded, without motion modules; its file is not read again."""
+    encoder = motion_model.model.img_encoder.state_dict()
+    weights = {ENCODER + key: value.clone() for key, value in encoder.items()}
+    motion_format = replace(motion_model.model.format, encoder_only=True)
+    patcher = patcher_of(motion_format, weights, disable_dynamic=not motion_model.is_dynamic())
+    factory, (*file, _) = motion_model.cached_patcher_init
+    patcher.cached_patcher_init = (factory, (*file, True))
+    return patcher
+
+
+def encoder_file(motion_model: ModelPatcher) -> str:
+    """The path of the file that the image encoder of a motion model is from."""
+    path, _, _, encoder_path, _ = motion_model.cached_patcher_init[1]
+    return encoder_path or path
 
 
 def readjusted(motion_model: ModelPatcher, adjustments: Adjustments) -> ModelPatcher:
     """The motion model of the same file, adjusted further. Raises ValueError behind a LoRA."""
     if motion_model.patches or motion_model.get_additional_models():
         raise ValueError("Adjust Motion Model changes the file's own weights: put it before Load Motion LoRA.")
-    path, before, _ = motion_model.cached_patcher_init[1]
+    path, before, _, *encoder = motion_model.cached_patcher_init[1]
     both = Adjustments((*before.positions, *adjustments.positions), (*before.weights, *adjustments.weights))
-    return load_motion_model(path, both, makes_tables=True)
+    return load_motion_model(path, both, True, *encoder)
 
 
 def read_tensors(path: str) -> dict[str, torch.Tensor]:

@@ -1,4 +1,5 @@
-"""A motion model: one temporal transformer per site of the UNet, under the canonical key names."""
+"""A motion model: one temporal transformer per site of the UNet, and AnimateLCM-I2V's image encoder, under the
+canonical key names."""
 
 from collections.abc import Mapping
 
@@ -6,21 +7,36 @@ import torch
 from torch import Tensor, nn
 
 from .formats import TABLE, MotionFormat, sites
+from .image_encoder import ImageEncoder
 from .temporal import Attention, TemporalTransformer, scaled_dot_product, sinusoid
 
 LEARNT = 1e-3
 """A table further than this from the sinusoid (half precision rounds it by less) was trained, and is kept."""
 
 
+class NoMotion(nn.Module):
+    """Stands in an `encoder_only` model where a temporal transformer would: passes on what it gets."""
+
+    def forward(self, x: Tensor, *steering) -> Tensor:
+        return x
+
+
 class MotionModel(nn.Module):
-    """`down_blocks.i.motion_modules.j.temporal_transformer`, `mid_block...` and `up_blocks...` of one MotionFormat."""
+    """`down_blocks.i.motion_modules.j.temporal_transformer`, `mid_block...` and `up_blocks...` of one MotionFormat,
+    and its `img_encoder`."""
 
     def __init__(self, motion_format: MotionFormat, attention: Attention = scaled_dot_product, operations=nn, **place):
         """`place`: dtype and device of the weights."""
         super().__init__()
         self.format = motion_format
+        self.img_encoder: ImageEncoder | None = None
+        if motion_format.image_encoder:
+            self.img_encoder = ImageEncoder(motion_format.channels, operations, **place)
         for site, channels in sites(motion_format).items():
-            transformer = TemporalTransformer(channels, motion_format.attentions, attention, operations, **place)
+            if motion_format.encoder_only:
+                transformer = NoMotion()
+            else:
+                transformer = TemporalTransformer(channels, motion_format.attentions, attention, operations, **place)
             parent: nn.Module = self
             for name in site.split("."):
                 if name not in parent._modules:
@@ -28,7 +44,7 @@ class MotionModel(nn.Module):
                 parent = parent._modules[name]
             parent.add_module("temporal_transformer", transformer)
 
-    def sites(self) -> dict[str, TemporalTransformer]:
+    def sites(self) -> dict[str, TemporalTransformer | NoMotion]:
         """Name of the site, as `down_blocks.0.motion_modules.1` -> its module, in the UNet's order."""
         return {site: self.get_submodule(f"{site}.temporal_transformer") for site in sites(self.format)}
 

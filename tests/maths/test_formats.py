@@ -7,11 +7,12 @@ import pytest
 import torch
 from animatediff_native.motion.convert import canonical, is_hotshot, unwrap
 from animatediff_native.motion.foreign import refuse_by_keys
-from animatediff_native.motion.formats import Norms, NotAMotionModel, detect, sites, state_shapes
+from animatediff_native.motion.formats import Norms, NotAMotionModel, detect, image_encoder_shapes, sites, state_shapes
 from oracles import DATA
 from weights import diffusers_name, filled, motion_shapes, motion_state
 
 KEYS = json.loads(gzip.decompress((DATA / "keylists.json.gz").read_bytes()))
+I2V_ENCODER = "AnimateLCM_sd15_i2v img_encoder part"
 LCM = "AnimateLCM_sd15_t2v (no pos_encoder keys)"
 V2 = "mm_sd_v15_v2 / AnimateDiff-Lightning comfyui"
 
@@ -47,6 +48,25 @@ def test_public_files(name, family, max_frames, modules, prefix):
     assert (found.family.name, found.max_frames, found.modules) == (family, max_frames, modules)
     assert found.channels == ((320, 640, 1280) if found.family.base == "SDXL" else (320, 640, 1280, 1280))
     assert len(sites(found)) == modules
+
+
+@pytest.mark.parametrize("prefix", ["", "module."])
+def test_the_image_to_video_model_keeps_its_image_encoder(prefix):
+    found = read(file_of(LCM, prefix) | file_of(I2V_ENCODER, prefix))
+    assert (found.family.name, found.max_frames, found.modules) == ("AnimateLCM-I2V", 64, 21) and found.image_encoder
+    assert found.family.beta_schedule == "AnimateLCM" and not read(file_of(LCM)).image_encoder
+    shapes = image_encoder_shapes(found.channels)
+    assert {key: list(shape) for key, shape in shapes.items()} == KEYS[I2V_ENCODER]
+    assert sum(torch.Size(shape).numel() for shape in shapes.values()) == 76_827_840
+
+
+def test_an_incomplete_image_encoder_names_what_is_wrong():
+    whole = file_of(LCM) | file_of(I2V_ENCODER)
+    missing = "img_encoder.body.6.block1.weight"
+    with pytest.raises(NotAMotionModel, match=f"AnimateLCM-I2V but lacks {missing}"):
+        read({key: value for key, value in whole.items() if key != missing})
+    with pytest.raises(NotAMotionModel, match=r"conv_in.weight has the shape \[320, 9, 3, 3\] instead of"):
+        read(whole | {"img_encoder.conv_in.weight": torch.empty(320, 9, 3, 3, device="meta")})
 
 
 @pytest.mark.parametrize(
@@ -89,7 +109,7 @@ def test_a_training_checkpoint_holds_the_whole_unet():
         ("v3_sd15_sparsectrl_scribble.ckpt", ["SparseCtrl"]),
         ("CameraCtrl pose encoder", ["CameraCtrl"]),
         ("CameraCtrl attention processors", ["CameraCtrl"]),
-        ("AnimateLCM_sd15_i2v img_encoder part", ["AnimateLCM", "image-to-video"]),
+        (I2V_ENCODER, ["AnimateLCM", "image-to-video", "without its motion modules"]),
     ],
 )
 def test_files_that_are_something_else(name, words):

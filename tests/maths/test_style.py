@@ -42,7 +42,18 @@ def test_imports_go_one_way(path):
 
 
 PURE = {
-    "motion": ["adjust", "convert", "foreign", "formats", "low_rank", "model", "settings", "strength", "temporal"],
+    "motion": [
+        "adjust",
+        "convert",
+        "foreign",
+        "formats",
+        "image_encoder",
+        "low_rank",
+        "model",
+        "settings",
+        "strength",
+        "temporal",
+    ],
     "sampling": [
         *("freeinit", "fuse", "indexed", "keyframes", "noise", "presets"),
         *("preview", "prompts", "schedules", "sigmas", "windows"),

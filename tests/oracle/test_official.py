@@ -5,6 +5,7 @@ import torch
 from animatediff_native.motion.attach import attach
 from animatediff_native.motion.convert import canonical
 from animatediff_native.motion.formats import TABLE, detect
+from animatediff_native.motion.image_encoder import ImageEncoder
 from animatediff_native.motion.model import MotionModel
 from animatediff_native.motion.settings import MotionSettings
 from animatediff_native.motion.temporal import TemporalTransformer
@@ -74,6 +75,18 @@ def test_unet_with_motion(unet, version, norms, name):
 def test_unet_without_motion(unet):
     tensors = data("tiny_unet.io")
     assert relative_error(predicted_noise(unet[0].clone(), tensors), tensors["y.no_motion_inflated"]) < 1e-4
+
+
+@pytest.mark.parametrize(("drift", "name"), [(0.8, "out.feature"), (0.5, "out.feature_scale0.5")])
+def test_image_encoder(drift, name):
+    """AnimateLCM-I2V's, on a picture of odd size."""
+    tensors = data("animatelcm_i2v_encoder")
+    encoder = ImageEncoder((16, 24, 32, 32))
+    encoder.load_state_dict({key[2:]: value for key, value in tensors.items() if key.startswith("w.")})
+    latents = tensors["in.latent"]
+    features = encoder(rearrange(latents, "b c f h w -> (b f) c h w"), latents.shape[2], drift)
+    expected = [rearrange(tensors[f"{name}.{level}"], "b c f h w -> (b f) c h w") for level in range(4)]
+    assert all(relative_error(*pair) < 1e-6 for pair in zip(features, expected, strict=True))
 
 
 def test_the_modes_differ(unet):

@@ -70,11 +70,25 @@ def motion_shapes(channels=SD15_CHANNELS, mid: bool = False, length: int | None 
     return shapes
 
 
+def image_encoder_shapes(channels=SD15_CHANNELS) -> dict[str, tuple[int, ...]]:
+    """AnimateLCM-I2V's image encoder."""
+    shapes = {"conv_in.weight": (channels[0], 4, 3, 3), "conv_in.bias": (channels[0],)}
+    for i, c in enumerate(channels):
+        for j in (0, 1):
+            block = f"body.{2 * i + j}."
+            if j == 0 and i and channels[i - 1] != c:
+                shapes |= {f"{block}in_conv.weight": (c, channels[i - 1], 1, 1), f"{block}in_conv.bias": (c,)}
+            shapes |= {f"{block}block1.weight": (c, c, 3, 3), f"{block}block1.bias": (c,)}
+            shapes |= {f"{block}block2.weight": (c, c, 1, 1), f"{block}block2.bias": (c,)}
+    return {f"img_encoder.{key}": shape for key, shape in shapes.items()}
+
+
 FAMILIES = {
     "v1": {"mid": False, "length": 24},
     "v2": {"mid": True, "length": 32},
     "v3": {"mid": False, "length": 32},
     "animatelcm": {"mid": True, "length": None},
+    "animatelcm_i2v": {"mid": True, "length": None},
     "long": {"mid": True, "length": 64},
     "sdxl": {"mid": False, "length": 32},
     "hotshot": {"mid": False, "length": 24},
@@ -86,6 +100,7 @@ def motion_state(
 ) -> dict[str, torch.Tensor]:
     """A motion model of `family` as its file holds it; `layout`: guoyww or diffusers (HotShot-XL has its own)."""
     shapes = motion_shapes(channels, **FAMILIES[family])
+    shapes |= image_encoder_shapes(channels) if family == "animatelcm_i2v" else {}
     state = filled({key: shape for key, shape in shapes.items() if not key.endswith(".pe")}, seed)
     state |= {key: position_table(*shape[1:]) for key, shape in shapes.items() if key.endswith(".pe")}
     if family == "hotshot":
