@@ -3,7 +3,8 @@
 The wrapper reads what the run, the window and the user's settings say of a call, and lets `call` reach into it.
 """
 
-from dataclasses import dataclass, field
+import logging
+from dataclasses import dataclass, field, replace
 
 import torch
 from comfy.model_patcher import ModelPatcher
@@ -12,9 +13,11 @@ from torch import Tensor
 
 from .call import MotionCall, scheduled_loras
 from .fit import check_fit
+from .formats import MotionFormat
 from .norms import norms_across_frames
+from .reference import Picture
 from .settings import MotionSettings
-from .strength import Moment
+from .strength import Moment, is_zero
 
 KEY = "animatediff"
 """Our name in the host's registers: wrappers, additional models, attachments, `transformer_options`."""
@@ -24,6 +27,8 @@ VIDEOS_PER_COND = f"{KEY}_videos_per_cond"
 
 VIEWS = f"{KEY}_views"
 """In `transformer_options`: windows inside the temporal attention, [(frame indices, weights), ...], or None."""
+
+log = logging.getLogger("animatediff")
 
 
 @dataclass
@@ -49,10 +54,14 @@ class MotionRun:
     """The noise levels (sigma) that the UNet was called at in this iteration, where some strength changes with them."""
     released: list[ModelPatcher] = field(default_factory=list)
     """Motion models whose range is over."""
+    features: dict = field(default_factory=dict)
+    """The last features of each reference (`reference.Picture.kept`)."""
 
     def release(self, settled: list[tuple[ModelPatcher, MotionSettings]], moment: Moment) -> None:
         """Takes motion models whose range is over off the GPU; the host loads them again for the next run."""
         for motion, settings in settled:
+            if settings.reference is not None and settings.reference.when_disabled:
+                continue
             over = settings.end_percent < 1.0 and moment.levels[-1] < moment.percent_to_sigma(settings.end_percent)
             shared = any(other is not motion and other.model is motion.model for other, _ in settled)
             if over and not shared and self.iteration == self.iterations - 1 and motion not in self.released:
@@ -67,6 +76,7 @@ def attach(model: ModelPatcher, motion_model: ModelPatcher, settings: MotionSett
     Raises ValueError where the two do not fit together.
     """
     check_fit(model, motion_model.model.format)
+    check_picture(motion_model.model.format, settings)
     model = model.clone()
     motion_model = motion_model.clone()
     motion_model.set_attachments(KEY, settings)
@@ -74,6 +84,22 @@ def attach(model: ModelPatcher, motion_model: ModelPatcher, settings: MotionSett
     if not model.get_wrappers(WrappersMP.APPLY_MODEL, KEY):
         model.add_wrapper_with_key(WrappersMP.APPLY_MODEL, KEY, apply_model_with_motion)
     return model
+
+
+def check_picture(motion_format: MotionFormat, settings: MotionSettings) -> None:
+    """Raises, or warns, where a motion model with an image encoder has no picture to start from."""
+    if settings.reference is not None or not motion_format.image_encoder:
+        return
+    if motion_format.encoder_only:
+        raise ValueError(
+            "An encoder_only motion model does nothing but add a picture, and there is none. "
+            "Use Apply AnimateLCM-I2V Model, which takes one as ref_latent."
+        )
+    log.warning(
+        "%s was trained with a picture to start from, and gets none here: frames come out poor. "
+        "For text to video load AnimateLCM_sd15_t2v.",
+        motion_format.family.name,
+    )
 
 
 def detached(model: ModelPatcher) -> ModelPatcher:
@@ -115,12 +141,15 @@ def apply_model_with_motion(
 
     moment = moment_of(motion_models, base, t, options, run)
     settled = [(motion, motion.get_attachment(KEY).at(moment)) for motion in motion_models]
-    active = [(motion, settings) for motion, settings in settled if is_active(settings, moment)]
+    active = [(motion, own) for motion, settings in settled if (own := at_work(settings, moment)) is not None]
     if run is not None:
         run.release(settled, moment)
     unet = getattr(base.diffusion_model, "_orig_mod", base.diffusion_model)  # a compiled UNet holds the plain one
     indices = options["ad_params"]["sub_idxs"] or list(range(frames))
-    call = MotionCall(unet, active, frames, indices, moment, options.get(VIEWS))
+    with_pictures = [
+        (motion, settings, picture_of(motion, settings, base, x, indices, frames, run)) for motion, settings in active
+    ]
+    call = MotionCall(unet, with_pictures, frames, indices, moment, options.get(VIEWS))
     with norms_across_frames(unet, call.norms, frames):
         result = executor(x, t, c_concat, c_crossattn, control, call.enter(options), **kwargs)
     if call.unet_ran:
@@ -186,9 +215,31 @@ def ad_params(frames: int, run: MotionRun | None, window) -> dict:
     }
 
 
+def picture_of(
+    motion: ModelPatcher, settings: MotionSettings, base, x: Tensor, indices: list[int], frames: int, run
+) -> Picture | None:
+    if settings.reference is None:
+        return None
+    kept = {} if run is None else run.features
+    encoder, size = motion.model.img_encoder, tuple(x.shape[-2:])
+    return Picture(encoder, settings.reference, base.process_latent_in, size, indices, frames, kept)
+
+
+def at_work(settings: MotionSettings, moment: Moment) -> MotionSettings | None:
+    """`settings` where the motion model runs at that moment; without effect where only its picture is added; or None.
+
+    settings: what `at` gave.
+    """
+    if is_active(settings, moment):
+        return settings
+    if settings.reference is not None and settings.reference.when_disabled:
+        return replace(settings, effect=0.0)
+    return None
+
+
 def is_active(settings: MotionSettings, moment: Moment) -> bool:
     """Whether the moment's noise level lies in the motion model's range. settings: what `at` gave."""
-    if not isinstance(settings.effect, Tensor) and settings.effect == 0.0:
+    if is_zero(settings.effect):
         return False
     if settings.start_percent <= 0.0 and settings.end_percent >= 1.0:
         return True

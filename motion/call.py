@@ -6,7 +6,9 @@ have, and then runs the motion modules of that place. Nothing of this outlives t
 """
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from comfy.ldm.modules.attention import SpatialTransformer
@@ -16,9 +18,11 @@ from torch import Tensor, nn
 
 from .fit import sites_by_part, unet_places
 from .formats import Norms
+from .image_encoder import fed_level
 from .lora import LORAS, STRENGTH
+from .reference import Picture
 from .settings import MotionSettings
-from .strength import Amount, Moment, amount_at, spread
+from .strength import Amount, Moment, amount_at, is_zero, spread
 from .temporal import LowRank, Steering, TemporalTransformer
 
 LAYER_PATCH = "forward_timestep_embed_patch"
@@ -36,17 +40,21 @@ class PlacedModule:
     loras: tuple[tuple[str, nn.Module, nn.Module, Amount], ...]
     """(linear layer's name, down, up, strength)"""
     norm_across_frames: bool
+    feature: Callable[[Tensor], Tensor] | None = None
+    """What the image encoder adds to a hidden state before the module."""
+    feature_when_disabled: bool = False
 
     def run(self, x: Tensor, frames: int, indices: list[int], views) -> Tensor:
         """x: (b f) c h w. indices: the frames of all videos of one cond, in the whole clip."""
-        if not isinstance(self.effect, Tensor) and self.effect == 0.0:
-            return x
+        if is_zero(self.effect):
+            return x + self.feature(x) if self.feature and self.feature_when_disabled else x
+        fed = x + self.feature(x) if self.feature else x
         scales = tuple(spread(scale, indices, x) for scale in self.scales)
         loras: dict[nn.Module, list[LowRank]] = {}
         for name, down, up, strength in self.loras:
             lora = LowRank(down, up, spread(strength, indices, x))
             loras.setdefault(self.module.get_submodule(name), []).append(lora)
-        moved = self.module(x, frames, self.norm_across_frames, views, Steering(scales, loras))
+        moved = self.module(fed, frames, self.norm_across_frames, views, Steering(scales, loras))
         if not isinstance(self.effect, Tensor) and self.effect == 1.0:
             return moved
         return torch.lerp(x, moved, spread(self.effect, indices, x))
@@ -58,7 +66,7 @@ class MotionCall:
     def __init__(
         self,
         unet: UNetModel,
-        active: list[tuple[ModelPatcher, MotionSettings]],
+        active: list[tuple[ModelPatcher, MotionSettings, Picture | None]],
         frames: int,
         indices: list[int],
         moment: Moment,
@@ -71,12 +79,13 @@ class MotionCall:
         """Sites that have not run yet, each as often as there are motion models with it."""
         self.unet_ran = False
         places = unet_places(unet)
-        norms = [motion.model.format.norms(settings.norms) for motion, settings in active]
+        norms = [motion.model.format.norms(settings.norms) for motion, settings, _ in active]
+        moving = [each for each, (_, settings, _) in zip(norms, active, strict=True) if not is_zero(settings.effect)]
         self.norms = Norms(
-            resblocks=any(each.resblocks for each in norms),
-            spatial_transformers=any(each.spatial_transformers for each in norms),
+            resblocks=any(each.resblocks for each in moving),
+            spatial_transformers=any(each.spatial_transformers for each in moving),
         )
-        for (motion, settings), own_norms in zip(active, norms, strict=True):
+        for (motion, settings, picture), own_norms in zip(active, norms, strict=True):
             modules = motion.model.sites()
             self.owed.update(modules.keys())
             running = running_loras(motion, moment)
@@ -88,7 +97,9 @@ class MotionCall:
                         for model, strength in running
                         for name, down, up, scale in model.of(site)
                     )
-                    module = PlacedModule(site, modules[site], effect, scales, loras, own_norms.motion_modules)
+                    module = PlacedModule(
+                        site, modules[site], effect, scales, loras, own_norms.motion_modules, *fed_by(picture, site)
+                    )
                     self.placed.setdefault(place.block, (place.layer, []))[1].append(module)
 
     def enter(self, options: dict) -> dict:
@@ -145,6 +156,14 @@ class MotionCall:
                 f"{len(missing)} of {len(self.owed)} motion modules did not run ({', '.join(missing[:3])}...): "
                 "another node replaces parts of the UNet. Remove that node, or put Apply Motion Model behind it."
             )
+
+
+def fed_by(picture: Picture | None, site: str) -> tuple[Callable[[Tensor], Tensor] | None, bool]:
+    """(what the picture adds before the motion module at `site`, whether also where that is without effect)."""
+    level = fed_level(site)
+    if picture is None or level is None:
+        return None, False
+    return partial(picture.feature, level), picture.reference.when_disabled
 
 
 def scheduled_loras(motion: ModelPatcher) -> list[ModelPatcher]:

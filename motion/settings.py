@@ -4,6 +4,8 @@ import math
 import re
 from dataclasses import dataclass, replace
 
+from torch import Tensor
+
 from .formats import NORM_MODES
 from .strength import Amount, Moment, Schedule, Strength, amount_at, product
 
@@ -44,6 +46,18 @@ class Keyframe:
     guarantee_steps: int = 1
 
 
+@dataclass(frozen=True, eq=False)
+class Reference:
+    """The picture that a motion model with an image encoder starts from."""
+
+    latents: Tensor
+    """n 4 h w as the VAE gives them, at any size: one picture for all frames, or the clip's frames in turn."""
+    drift: float = 0.0
+    """How strongly the picture's features depend on a frame's place in the clip; 0.8 in training."""
+    when_disabled: bool = False
+    """Whether they are added also where the motion model has no effect, or is out of its range."""
+
+
 @dataclass(frozen=True)
 class MotionSettings:
     """What Apply Motion Model sets for one motion model on one MODEL."""
@@ -59,6 +73,7 @@ class MotionSettings:
     blocks: tuple[BlockStrength, ...] = ()
     keyframes: Schedule | None = None
     """Gives the Keyframe (its inherited values filled in) that holds at a Moment, or None."""
+    reference: Reference | None = None
 
     def __post_init__(self):
         if self.norms not in NORM_MODES:

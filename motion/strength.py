@@ -42,6 +42,11 @@ def amount_at(strength: Strength, moment: Moment) -> Amount:
     return amount
 
 
+def is_zero(amount: Amount) -> bool:
+    """Whether it is the number 0."""
+    return not isinstance(amount, Tensor) and amount == 0.0
+
+
 def product(a: Amount, b: Amount) -> Amount:
     """Tensors are brought to the larger picture and the longer clip, the last frame holding on."""
     if not isinstance(a, Tensor) or not isinstance(b, Tensor):

@@ -181,9 +181,11 @@ class UseEvolvedSampling(io.ComfyNode):
         return io.NodeOutput(evolved(model, beta_schedule, m_models, context_options, sample_settings))
 
 
-def loaded(name: str, ad_settings=None):
+def loaded(name: str, ad_settings=None, encoder_path: str = ""):
     adjustments = AS_IN_THE_FILE if ad_settings is None else ad_settings.adjustments
-    return load_motion_model(folder_paths.get_full_path_or_raise(MOTION_MODELS, name), adjustments)
+    return load_motion_model(
+        folder_paths.get_full_path_or_raise(MOTION_MODELS, name), adjustments, encoder_path=encoder_path
+    )
 
 
 def with_loras(motion_model, motion_lora: tuple):

@@ -1,0 +1,163 @@
+"""AnimateLCM-I2V in shared workflows: a motion model that starts from a picture."""
+
+from dataclasses import replace
+
+import comfy.utils
+from comfy_api.latest import io
+
+from ...motion.load import encoder_alone, encoder_file
+from ...motion.reference import with_reference
+from .gen2 import ad_keyframes, ad_settings, loaded, model_name, per_block, settings_of, steering, with_loras
+from .types import MotionModelADE, MotionModels, form
+
+REPLACED = "this form, too: no other node starts a motion model from a picture"
+
+
+class LoadAnimateLCMI2VModel(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        output = MotionModelADE.Output(display_name="MOTION_MODEL")
+        ids = "ADE_LoadAnimateLCMI2VModel", "Load AnimateLCM-I2V Model"
+        schema = form(*ids, [model_name(), ad_settings()], output, REPLACED)
+        schema.outputs += [MotionModelADE.Output(display_name="encoder_only")]
+        return schema
+
+    @classmethod
+    def execute(cls, model_name: str, ad_settings=None) -> io.NodeOutput:
+        motion_model = loaded(model_name, ad_settings)
+        motion_format = motion_model.model.format
+        if not motion_format.image_encoder:
+            raise ValueError(
+                f"'{model_name}' ({motion_format.family.name}) has no image encoder. Choose AnimateLCM_sd15_i2v here, "
+                "or load this file with Load AnimateDiff Model."
+            )
+        return io.NodeOutput(motion_model, encoder_alone(motion_model))
+
+
+class ApplyAnimateLCMI2VModel(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        percent = {"min": 0.0, "max": 1.0, "step": 0.001}
+        return form(
+            "ADE_ApplyAnimateLCMI2VModel",
+            "Apply AnimateLCM-I2V Model",
+            [
+                MotionModelADE.Input("motion_model", tooltip="From Load AnimateLCM-I2V Model."),
+                io.Latent.Input(
+                    "ref_latent",
+                    tooltip="The picture to start from, through the checkpoint's VAE. Several are for the frames in "
+                    "turn.",
+                ),
+                io.Float.Input(
+                    "ref_drift",
+                    default=0.0,
+                    min=0.0,
+                    max=10.0,
+                    step=0.001,
+                    tooltip="How far frames may leave the picture; 0.8 in training.",
+                ),
+                io.Boolean.Input(
+                    "apply_ref_when_disabled",
+                    default=False,
+                    tooltip="Whether the picture counts also where the motion has no effect or is out of its range.",
+                ),
+                io.Float.Input("start_percent", default=0.0, tooltip="Where in the sampling it starts.", **percent),
+                io.Float.Input("end_percent", default=1.0, tooltip="Where in the sampling it ends.", **percent),
+                *steering(),
+                ad_keyframes(),
+                MotionModels.Input("prev_m_models", optional=True, tooltip="Motion models that run before."),
+                per_block(),
+            ],
+            MotionModels.Output(display_name="M_MODELS"),
+            REPLACED,
+        )
+
+    @classmethod
+    def execute(
+        cls,
+        motion_model,
+        ref_latent: dict,
+        ref_drift: float,
+        apply_ref_when_disabled: bool,
+        start_percent: float,
+        end_percent: float,
+        motion_lora=(),
+        scale_multival=1.0,
+        effect_multival=1.0,
+        ad_keyframes=(),
+        prev_m_models=(),
+        per_block=(),
+    ) -> io.NodeOutput:
+        settings = settings_of(scale_multival, effect_multival, ad_keyframes, per_block)
+        settings = replace(settings, start_percent=start_percent, end_percent=end_percent)
+        settings = with_reference(settings, motion_model, ref_latent["samples"], ref_drift, apply_ref_when_disabled)
+        return io.NodeOutput((*prev_m_models, (with_loras(motion_model, motion_lora), settings)))
+
+
+class UpscaleAndVAEEncode(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return form(
+            "ADE_UpscaleAndVAEEncode",
+            "Scale Ref Image and VAE Encode",
+            [
+                io.Image.Input("image", tooltip="The picture to start from."),
+                io.Vae.Input("vae", tooltip="The checkpoint's VAE."),
+                io.Latent.Input("latent_size", tooltip="Latents of the clip's size."),
+                io.Combo.Input(
+                    "scale_method",
+                    options=["nearest-exact", "bilinear", "area", "bicubic", "lanczos"],
+                    tooltip="How the picture is scaled to the clip's size.",
+                ),
+                io.Combo.Input(
+                    "crop",
+                    options=["disabled", "center"],
+                    default="center",
+                    tooltip="center cuts off what does not fit the clip's shape; disabled distorts.",
+                ),
+            ],
+            io.Latent.Output(display_name="LATENT"),
+            "Upscale Image and VAE Encode",
+        )
+
+    @classmethod
+    def execute(cls, image, vae, latent_size: dict, scale_method: str, crop: str) -> io.NodeOutput:
+        height, width = (vae.spacial_compression_encode() * side for side in latent_size["samples"].shape[-2:])
+        pixels = comfy.utils.common_upscale(image.movedim(-1, 1), width, height, scale_method, crop).movedim(1, -1)
+        return io.NodeOutput({"samples": vae.encode(pixels[..., :3])})
+
+
+class InjectI2VIntoAnimateDiffModel(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return form(
+            "ADE_InjectI2VIntoAnimateDiffModel",
+            "Inject I2V into AnimateDiff Model",
+            [
+                model_name(),
+                MotionModelADE.Input(
+                    "motion_model", tooltip="From Load AnimateLCM-I2V Model: its image encoder is taken."
+                ),
+                ad_settings(),
+            ],
+            MotionModelADE.Output(display_name="MOTION_MODEL"),
+            REPLACED,
+        )
+
+    @classmethod
+    def execute(cls, model_name: str, motion_model, ad_settings=None) -> io.NodeOutput:
+        motion_format = motion_model.model.format
+        if not motion_format.image_encoder:
+            raise ValueError(
+                f"motion_model ({motion_format.family.name}) has no image encoder. "
+                "Connect one from Load AnimateLCM-I2V Model."
+            )
+        return io.NodeOutput(loaded(model_name, ad_settings, encoder_path=encoder_file(motion_model)))
+
+
+NODES = [
+    LoadAnimateLCMI2VModel,
+    ApplyAnimateLCMI2VModel,
+    UpscaleAndVAEEncode,
+    InjectI2VIntoAnimateDiffModel,
+]
