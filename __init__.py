@@ -26,6 +26,7 @@ from comfy_api.latest import ComfyExtension  # noqa: E402
 
 from .motion.load import register_folders  # noqa: E402
 from .nodes import NODES  # noqa: E402
+from .nodes.compat import renamed  # noqa: E402
 
 register_folders()
 
@@ -37,4 +38,5 @@ class AnimateDiffExtension(ComfyExtension):
 
 
 async def comfy_entrypoint() -> AnimateDiffExtension:
+    renamed.register()
     return AnimateDiffExtension()

@@ -7,6 +7,7 @@ import animatediff_native.nodes.compat as compat
 import pytest
 import torch
 from animatediff_native.nodes.compat.gen1 import scaled
+from animatediff_native.nodes.compat.renamed import RENAMED, with_new_names
 from oracles import DATA
 
 THEIRS = json.loads(gzip.decompress((DATA / "ade_nodes.json.gz").read_bytes()))
@@ -67,3 +68,23 @@ def test_old_motion_model_settings():
     settings = OURS["ADE_AnimateDiffModelSettings"].execute(**strengths, **manual, final_pe_idx_offset=1).result[0]
     (position,), (weight,) = settings.adjustments.positions, settings.adjustments.weights
     assert (position.stretch, position.drop_after, weight.mult["attn"]) == (4, 1, 1.5)
+
+
+def test_old_names_of_inputs():
+    loader, settings = "ADE_AnimateDiffLoaderWithContext", ["2", 0]
+
+    def renamed(class_type, **inputs):
+        return with_new_names({"prompt": {"1": {"class_type": class_type, "inputs": inputs}}})["prompt"]["1"]["inputs"]
+
+    assert renamed(loader, motion_model_settings=settings, motion_scale=1.0) == {
+        "ad_settings": settings,
+        "motion_scale": 1.0,
+    }
+    assert renamed(loader, motion_model_settings=settings, ad_settings=["3", 0]) == {"ad_settings": ["3", 0]}
+    assert renamed("Other", motion_model_settings=settings) == {"motion_model_settings": settings}
+    for posted in ({}, {"prompt": None}, {"prompt": {"1": None, "2": {"class_type": loader}}}):
+        assert with_new_names(json.loads(json.dumps(posted))) == posted
+    for node_id, names in RENAMED.items():
+        inputs = OURS[node_id].INPUT_TYPES()
+        known = inputs["required"].keys() | inputs["optional"].keys()
+        assert set(names.values()) <= known and not names.keys() & known

@@ -373,6 +373,30 @@ def test_helpers_of_shared_workflows(server, prompt):
     assert len(moved) == 9 and frames_of(server, server.run(prompt)) != moved
 
 
+def test_an_input_of_shared_workflows_under_its_old_name(server, prompt):
+    """motion_model_settings of the legacy loader is ad_settings today; object_info has today's name alone."""
+    definition = server.get("/object_info")["ADE_AnimateDiffLoaderWithContext"]["input"]["optional"]
+    assert "ad_settings" in definition and "motion_model_settings" not in definition
+    identity = next(key for key, node in prompt.items() if node["class_type"] == "ADN_ApplyMotionModel")
+    prompt["mask"] = {"class_type": "SolidMask", "inputs": {"value": 1.0, "width": 64, "height": 64}}
+    settings = {"motion_pe_stretch": 3, "min_motion_scale": 0.5, "max_motion_scale": 2.0}
+    settings["mask_motion_scale"] = ["mask", 0]
+    prompt["settings"] = {"class_type": "ADE_AnimateDiffModelSettingsSimple", "inputs": settings}
+    words = {"model": prompt[identity]["inputs"]["model"], "model_name": seeded.MOTION_MODEL}
+    words["beta_schedule"] = "autoselect"
+
+    def frames(**link):
+        prompt[identity] = {"class_type": "ADE_AnimateDiffLoaderWithContext", "inputs": words | link}
+        return frames_of(server, server.run(prompt))
+
+    without, today = frames(), frames(ad_settings=["settings", 0])
+    forget(server)
+    assert without != today == frames(motion_model_settings=["settings", 0])
+    settings["motion_pe_stretch"] = "many"
+    with pytest.raises(ServerError, match="motion_pe_stretch"):  # what hangs on the old name is checked, too
+        frames(motion_model_settings=["settings", 0])
+
+
 def test_prompt_scheduling_of_shared_workflows(server, prompt):
     """Prompts by frame with numbers filled in, over the latents' length."""
     sampler = nodes_of(prompt, "KSampler")[0]
