@@ -1,11 +1,14 @@
-"""The graph files that the web page saves -> the prompts that it posts."""
+"""The graph files that the web page saves -> the prompts that it posts; the workflows that people share."""
 
 import json
+import zipfile
 from pathlib import Path
 
 from comfy_server import ROOT
+from workflow_files import Node
 
 EXAMPLES = ROOT / "example_workflows"
+SHARED = ROOT / "tests" / "data" / "shared_workflows.zip"
 WIDGETS = {"INT", "FLOAT", "STRING", "BOOLEAN", "COMBO", "COMFY_DYNAMICCOMBO_V3"}
 NO_PROMPT = {"Note", "MarkdownNote"}
 MUTED, BYPASSED = 2, 4
@@ -15,14 +18,23 @@ def example(name: str) -> dict:
     return json.loads(Path(EXAMPLES, f"{name}.json").read_text(encoding="utf-8"))
 
 
-def widget_names(definition: dict) -> list[str | None]:
-    """The widgets of a node in the order of `widgets_values`; None stands for a value that is no input."""
+def shared_workflows() -> dict[str, dict]:
+    """{file name: graph or API prompt} of the public workflows in tests/data."""
+    with zipfile.ZipFile(SHARED) as archive:
+        return {name: json.loads(archive.read(name)) for name in archive.namelist() if name.endswith(".json")}
+
+
+def widget_names(definition: dict, sockets: bool = False) -> list[str | None]:
+    """The widgets of a node in the order of `widgets_values`; None stands for a value that is no input.
+
+    sockets: with the inputs that are only a socket by forceInput.
+    """
     names: list[str | None] = []
     for group in ("required", "optional"):
         for name in definition["input_order"].get(group, []):
             kind, *rest = definition["input"][group][name]
             options = rest[0] if rest else {}
-            if (isinstance(kind, list) or kind in WIDGETS) and not options.get("forceInput"):
+            if (isinstance(kind, list) or kind in WIDGETS) and (sockets or not options.get("forceInput")):
                 names.append(name)
                 if options.get("control_after_generate") or name in ("seed", "noise_seed"):
                     names.append(None)
@@ -46,3 +58,20 @@ def to_prompt(graph: dict, object_info: dict) -> dict:
 
 def nodes_of(prompt: dict, class_type: str) -> list[dict]:
     return [node["inputs"] for node in prompt.values() if node["class_type"] == class_type]
+
+
+def page_values(node: Node, definition: dict) -> dict:
+    """{input name: value} that the web page gives a node when it opens it; links are not in it.
+
+    By position, after the widgets of the definition. Where there are just so many values more as the definition has
+    sockets that would have been widgets in old pages (forceInput), the page leaves out the values of these.
+    """
+    if isinstance(node.values, dict):
+        return node.values
+    names, values = widget_names(definition), node.values
+    with_sockets = widget_names(definition, sockets=True)
+    if len(values) == len(with_sockets):
+        values = [value for name, value in zip(with_sockets, values, strict=True) if name in names]
+    found = dict(zip(names, values, strict=False))
+    found.pop(None, None)
+    return found
