@@ -4,6 +4,8 @@
     python dev.py demo      an animation from a real ComfyUI, in output/
     python dev.py test      the tests, on a real ComfyUI (more words go to pytest: dev.py test tests/maths -k norm)
     python dev.py matrix    the host and workflow tests on each ComfyUI that is supported
+    python dev.py workflows FILE_OR_DIR...
+                            why nodes of a workflow are red, and which files it needs (fetches nothing)
 
 What it brings lies in .dev/ and is used again; delete that folder to start afresh.
 """
@@ -40,13 +42,17 @@ GIGABYTES_NEEDED = 8
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True)
-    for name in ("demo", "test", "matrix"):
+    for name in ("demo", "test", "matrix", "workflows"):
         command = commands.add_parser(name)
-        if name != "matrix":
+        if name in ("demo", "test"):
             command.add_argument(
                 "--comfyui", type=Path, metavar="DIR", help="your own ComfyUI instead of a fetched one"
             )
             command.add_argument("--comfyui-version", choices=ARCHIVES, help=f"which ComfyUI to fetch ({NEWEST})")
+        if name == "workflows":
+            command.add_argument(
+                "paths", nargs="+", metavar="FILE_OR_DIR", help="JSON, or a PNG or WebP that carries one"
+            )
         if name == "demo":
             command.add_argument(
                 "--checkpoint", type=Path, metavar="FILE", help="your SD1.5 checkpoint; else random weights"
@@ -57,6 +63,10 @@ def main() -> int:
     arguments, rest = parser.parse_known_args()
     if rest and arguments.command != "test":
         parser.error(f"unknown: {' '.join(rest)}")
+    if arguments.command == "workflows":
+        return subprocess.call(
+            [sys.executable, str(ROOT / "tests" / "support" / "workflow_report.py"), *arguments.paths]
+        )
     if arguments.command == "matrix":
         return matrix()
     host = find_host(arguments.comfyui, arguments.comfyui_version)

@@ -1,7 +1,7 @@
 """Workflow files of any ComfyUI -> their nodes. Standard library only.
 
-Graphs as the web page saves them (group nodes and subgraphs opened, however deep), API prompts, and PNG pictures that
-carry either in a text chunk.
+Graphs as the web page saves them (group nodes and subgraphs opened, however deep), API prompts, and PNG and WebP
+pictures that carry either.
 """
 
 import json
@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 PNG = b"\x89PNG\r\n\x1a\n"
+WEBP_TEXT = re.compile(rb"(workflow|prompt):(\{[^\0]*\})\0")
+"""As the host's SaveAnimatedWEBP writes them into Exif: texts that end with a zero byte."""
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
@@ -46,10 +48,12 @@ def read_workflow(path: Path) -> dict:
     """The graph or API prompt of a file. Raises NotAWorkflow, and OSError as `open` does."""
     data = path.read_bytes()
     try:
-        texts = png_texts(data) if data.startswith(PNG) else {"": data}
+        texts = picture_texts(data)
     except zlib.error:
         raise NotAWorkflow(f"{path.name} is a damaged picture. Get it again.") from None
-    if data.startswith(PNG) and not {"workflow", "prompt"} & texts.keys():
+    if texts is None:
+        texts = {"": data}
+    elif not {"workflow", "prompt"} & texts.keys():
         raise NotAWorkflow(
             f"{path.name} is a picture without a workflow: it was saved without, or another program or a web site "
             "has removed it. Ask for the workflow's JSON file."
@@ -59,7 +63,8 @@ def read_workflow(path: Path) -> dict:
         document = json.loads(text)
     except ValueError as error:
         raise NotAWorkflow(
-            f"{path.name} is neither JSON nor a PNG picture ({error}). Name a workflow that ComfyUI saved or exported."
+            f"{path.name} is neither JSON nor a PNG or WebP picture ({error}). "
+            "Name a workflow that ComfyUI saved or exported."
         ) from None
     return unwrapped(document, path.name)
 
@@ -82,6 +87,15 @@ def unwrapped(document, name: str) -> dict:
 
 def is_graph(document: dict) -> bool:
     return isinstance(document.get("nodes"), list)
+
+
+def picture_texts(data: bytes) -> dict[str, bytes] | None:
+    """{keyword: text} that ComfyUI wrote into a picture; None for anything but PNG and WebP."""
+    if data.startswith(PNG):
+        return png_texts(data)
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return {found[1].decode(): found[2] for found in WEBP_TEXT.finditer(data)}
+    return None
 
 
 def png_texts(data: bytes) -> dict[str, bytes]:
