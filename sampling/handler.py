@@ -15,15 +15,21 @@ from comfy.model_patcher import ModelPatcher
 from comfy.patcher_extension import WrappersMP
 from torch import Tensor
 
-from ..motion.attach import KEY, VIDEOS_PER_COND, VIEWS, MotionRun, ad_params
+from ..motion.attach import KEY, VIDEOS_PER_COND, VIEWS, MotionRun, ad_params, moment_at
+from ..motion.strength import Amount, Moment, spread
 from . import fuse
+from .extras import NO_EXTRAS, Extras
+from .references import WindowReferences
+from .reuse import with_reuse
 from .windows import WindowPlan, plan_at, windows
 
 
-def with_windows(model: ModelPatcher, *plans: WindowPlan, windows_per_call: int = 0) -> ModelPatcher:
+def with_windows(
+    model: ModelPatcher, *plans: WindowPlan, windows_per_call: int = 0, extras: Extras = NO_EXTRAS
+) -> ModelPatcher:
     """A clone of `model` that samples in windows. Several plans: each from its start_percent on."""
     model = model.clone()
-    model.model_options["context_handler"] = WindowHandler(plans, windows_per_call)
+    model.model_options["context_handler"] = WindowHandler(plans, windows_per_call, extras)
     return with_window_memory(model)
 
 
@@ -45,8 +51,11 @@ def prepare_one_window(executor, model, noise_shape, conds, **kwargs):
 class WindowHandler(IndexListContextHandler):
     """Immutable: one handler serves every clone of its MODEL, and each call works on a copy."""
 
-    def __init__(self, plans: tuple[WindowPlan, ...], windows_per_call: int = 0):
-        """windows_per_call: how many windows the UNet gets at once; 0 is as many as memory allows (1 on the CPU)."""
+    def __init__(self, plans: tuple[WindowPlan, ...], windows_per_call: int = 0, extras: Extras = NO_EXTRAS):
+        """windows_per_call: how many windows the UNet gets at once; 0 is as many as memory allows (1 on the CPU).
+
+        With extras it is always 1: the first window comes first.
+        """
         first = plans[0]
         super().__init__(
             ContextSchedule(first.context_schedule, None),
@@ -59,7 +68,8 @@ class WindowHandler(IndexListContextHandler):
         )
         self.causal_window_fix = False
         self.plans = plans
-        self.windows_per_call = windows_per_call
+        self.windows_per_call = 1 if extras != NO_EXTRAS else windows_per_call
+        self.extras = extras
 
     def frames_at_once(self, frames: int) -> int:
         """The most frames of a clip that attend to each other; no more than a motion model's max_frames may."""
@@ -101,6 +111,7 @@ class _WindowedCall(WindowHandler):
         self.model_options = model_options
         self.controls: dict = {}
         self.window: IndexListContextWindow | None = None
+        self.references: WindowReferences | None = None
 
     def run(self, calc_cond_batch, conds, x_in, timestep):
         sigma = timestep.flatten()[0]
@@ -111,7 +122,8 @@ class _WindowedCall(WindowHandler):
         all_windows = windows(plan, frames, step)
         sums = [torch.zeros_like(x_in) for _ in conds]
         totals = x_in.new_zeros((frames, 1, 1, 1))
-        done = 0
+        reuse = self.open_extras(all_windows, x_in, timestep)
+        done, shown = 0, None
         for group in self.groups(all_windows, conds, x_in):
             comfy.model_management.throw_exception_if_processing_interrupted()
             indices = [frame for window in group for frame in window]
@@ -122,8 +134,10 @@ class _WindowedCall(WindowHandler):
                 [self.get_resized_cond(cond, x_in, self.window) for cond in conds],
                 x_in[indices],
                 timestep[indices] if timestep.shape[0] == frames else timestep,
-                self.options_for(plan, group, step, float(sigma), seed),
+                self.options_for(plan, group, step, float(sigma), seed, done),
             )
+            if reuse is not None and shown is None:
+                shown = results
             for number, window in enumerate(group):
                 own = slice(number * len(window), (number + 1) * len(window))
                 weights = fuse.weights(plan.fuse_method, window, frames, plan.context_overlap, float(sigma), seed)
@@ -133,7 +147,24 @@ class _WindowedCall(WindowHandler):
                     total[window] += result[own] * weights
             done += len(group)
             self.report(step, done, len(all_windows))
-        return [total.div_(totals) for total in sums]
+        clips = [total.div_(totals) for total in sums]
+        if shown is None:
+            return clips
+        return [with_reuse(clip, of_first, all_windows[0], reuse) for clip, of_first in zip(clips, shown, strict=True)]
+
+    def open_extras(self, all_windows: list[list[int]], x_in: Tensor, timestep: Tensor) -> Amount | None:
+        """Makes room for references between windows, and gives how much of the first one is reused; None for none."""
+        if self.extras == NO_EXTRAS:
+            return None
+        run = self.motion_run or MotionRun(x_in.shape[0])
+        length = run.first_frame + run.full_length
+        moment: Moment = moment_at(self.motion_run, timestep, self.options, self._model.model_sampling, length)
+        if (reference := self.extras.reference) is not None:
+            in_clip = [[run.first_frame + frame for frame in window] for window in all_windows]
+            self.references = WindowReferences(reference.at(moment), reference.uses_adain, in_clip)
+        if self.extras.reuse is None or (amount := self.extras.reuse.at(moment)) is None:
+            return None
+        return spread(amount, range(run.first_frame, length), x_in)
 
     def step_of(self, sigma: Tensor) -> int:
         """How many steps of the sampler are done: a second evaluation within a step counts to that step."""
@@ -167,8 +198,11 @@ class _WindowedCall(WindowHandler):
         rows = length * sum(cond is not None for cond in conds)
         return max(int(free / 1.5 / self._model.memory_required([rows, *x_in.shape[1:]])), 1)
 
-    def options_for(self, plan: WindowPlan, group, step: int, sigma: float, seed: str) -> dict:
-        """The model options of one call, with what the motion modules and other packs read of its windows."""
+    def options_for(self, plan: WindowPlan, group, step: int, sigma: float, seed: str, number: int) -> dict:
+        """The model options of one call, with what the motion modules and other packs read of its windows.
+
+        number: how many windows went before.
+        """
         length = len(group[0])
         views = None
         if plan.views is not None and plan.views.applies_to(length):
@@ -184,7 +218,10 @@ class _WindowedCall(WindowHandler):
             VIDEOS_PER_COND: len(group),
             VIEWS: views,
         }
-        return self.model_options | {"transformer_options": self.options | own}
+        options = self.options | own
+        if self.references is not None:
+            options = self.references.patched(options, number)
+        return self.model_options | {"transformer_options": options}
 
     def get_resized_cond(self, cond_in, x_in, window, device=None):
         """The host's; prompts of more or fewer rows than frames are cut or repeated as it does without windows."""

@@ -1,11 +1,22 @@
 """Context Options and View Options of shared workflows: window plans under their old names."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from comfy_api.latest import io
 
+from ...sampling.extras import NO_EXTRAS, Extras
 from ...sampling.windows import BATCHED, LOOPED_UNIFORM, STANDARD_STATIC, STANDARD_UNIFORM, WHOLE_CLIP, WindowPlan
 from .types import MANY, ContextOptions, ViewOptions, form
+
+
+@dataclass(frozen=True)
+class Group:
+    """Context options that take turns, and the extras of them all."""
+
+    plans: tuple[WindowPlan, ...] = ()
+    """Each holds from its start_percent on."""
+    extras: Extras = NO_EXTRAS
+
 
 REPLACED = "Context Windows (AnimateDiff)"
 
@@ -72,8 +83,9 @@ CONTEXT = ContextOptions.Output(display_name="CONTEXT_OPTS")
 VIEW = ViewOptions.Output(display_name="VIEW_OPTS")
 
 
-def grouped(prev_context: tuple | None, plan: WindowPlan) -> io.NodeOutput:
-    return io.NodeOutput((*(prev_context or ()), plan))
+def grouped(prev_context: Group | None, plan: WindowPlan) -> io.NodeOutput:
+    group = prev_context or Group()
+    return io.NodeOutput(replace(group, plans=(*group.plans, plan)))
 
 
 class StandardStatic(io.ComfyNode):

@@ -177,7 +177,9 @@ class UseEvolvedSampling(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, model, beta_schedule: str, m_models=(), context_options=(), sample_settings=None) -> io.NodeOutput:
+    def execute(
+        cls, model, beta_schedule: str, m_models=(), context_options=None, sample_settings=None
+    ) -> io.NodeOutput:
         return io.NodeOutput(evolved(model, beta_schedule, m_models, context_options, sample_settings))
 
 
@@ -199,12 +201,12 @@ def settings_of(scale=1.0, effect=1.0, ad_keyframes: tuple = (), per_block: tupl
     return MotionSettings(scale, effect, norms="as ADE", blocks=per_block, keyframes=keys)
 
 
-def evolved(model, beta_schedule: str, m_models=(), context_options=(), sample_settings=None):
+def evolved(model, beta_schedule: str, m_models=(), context_options=None, sample_settings=None):
     """What every loader and Use Evolved Sampling do to the MODEL."""
     for motion_model, settings in m_models:
         model = attach(model, motion_model, settings)
     if context_options:
-        model = with_windows(model, *context_options)
+        model = with_windows(model, *context_options.plans, extras=context_options.extras)
     model = with_named_schedule(watch(model), beta_schedule, m_models)
     return with_settings(model, sample_settings)
 

@@ -11,9 +11,19 @@ MotionModelADE = io.Custom("MOTION_MODEL_ADE")
 MotionModels = io.Custom("M_MODELS")
 """A tuple of (motion model, settings); the first runs first."""
 ContextOptions = io.Custom("CONTEXT_OPTIONS")
-"""A tuple of WindowPlans; each holds from its start_percent on."""
+"""A compat.context.Group."""
 ViewOptions = io.Custom("VIEW_OPTS")
 """A WindowPlan for the temporal attention."""
+ContextExtras = io.Custom("CONTEXT_EXTRAS")
+"""A sampling.extras.Extras."""
+ReferenceMode = io.Custom("CONTEXTREF_MODE")
+"""A sampling.reference.Mode."""
+ReferenceTune = io.Custom("CONTEXTREF_TUNE")
+"""A sampling.reference.Tune."""
+ReferenceKeyframes = io.Custom("CONTEXTREF_KEYFRAME")
+"""A tuple of sampling.extras.ExtraKeyframes."""
+ReuseKeyframes = io.Custom("NAIVEREUSE_KEYFRAME")
+"""The same, for NaiveReuse."""
 SampleSettings = io.Custom("SAMPLE_SETTINGS")
 """A compat.noise.Settings."""
 NoiseLayers = io.Custom("NOISE_LAYERS")
