@@ -30,7 +30,7 @@ class PreviewWindows(io.ComfyNode):
     @classmethod
     def execute(cls, model, frames: int, steps: int) -> io.NodeOutput:
         sigmas = comfy.samplers.calculate_sigmas(model.get_model_object("model_sampling"), "normal", steps)
-        image = picture(windows_of(model, frames), frames, sigmas[:-1].tolist())
+        image = picture([windows_of(model, frames)] * steps, frames, sigmas[:-1].tolist())
         return io.NodeOutput(image, ui=ui.PreviewImage(image, cls=cls))
 
 

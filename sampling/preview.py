@@ -1,5 +1,7 @@
 """A picture of a window plan: frames across, windows down, blend weights as shade, a band per step."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from PIL import Image, ImageDraw
@@ -15,25 +17,31 @@ TICKS = 8
 PAPER, TEXT, GRID, INK = (255, 255, 255), (70, 70, 80), (236, 236, 241), (20, 80, 160)
 
 
-def picture(plan: WindowPlan, frames: int, sigmas: list[float]) -> Tensor:
-    """(1, height, width, 3), 0 to 1, as the host's IMAGE. sigmas: the noise level of each step.
+def picture(
+    plans: Sequence[WindowPlan], frames: int, sigmas: list[float], first_step: int = 0, width: int | None = None
+) -> Tensor:
+    """(1, height, width, 3), 0 to 1, as the host's IMAGE. plans, sigmas: the plan and the noise level of each step.
 
     A cell is the darker, the more its window counts in that frame; full colour where the frame is its alone.
+    width: of the picture, in pixels, where the frames fit into it; None for what they need.
     """
-    bands = [shares(plan, frames, step, sigma) for step, sigma in enumerate(sigmas)]
+    bands = [
+        shares(plan, frames, first_step + i, sigma) for i, (plan, sigma) in enumerate(zip(plans, sigmas, strict=True))
+    ]
     height = 2 * GAP + sum(CELL * len(rows) + GAP for rows in bands)
-    image = Image.new("RGB", (MARGIN + CELL * frames + GAP, height), PAPER)
+    across = CELL if width is None else max((width - MARGIN - GAP) // frames, 2)
+    image = Image.new("RGB", (max(MARGIN + across * frames + GAP, width or 0), height), PAPER)
     draw = ImageDraw.Draw(image)
     for frame in range(0, frames, TICKS):
-        draw.text((MARGIN + CELL * frame, 2), str(frame), TEXT)
+        draw.text((MARGIN + across * frame, 2), str(frame), TEXT)
     top = 2 * GAP
-    for step, rows in enumerate(bands):
+    for step, rows in enumerate(bands, first_step):
         draw.text((GAP, top), f"step {step}", TEXT)
         for row in rows:
             for frame, share in enumerate(row):
-                left = MARGIN + CELL * frame
+                left = MARGIN + across * frame
                 color = tuple(round(a + (b - a) * share) for a, b in zip(GRID, INK, strict=True))
-                draw.rectangle((left, top, left + CELL - 2, top + CELL - 2), color)
+                draw.rectangle((left, top, left + across - 2, top + CELL - 2), color)
             top += CELL
         top += GAP
     return torch.from_numpy(np.asarray(image, dtype=np.float32) / 255).unsqueeze(0)

@@ -1,6 +1,24 @@
 """The node ids of shared workflows (ComfyUI-AnimateDiff-Evolved's): thin forms over what our own nodes call."""
 
-from . import adjust, context, context_extras, extras, gen1, gen2, guidance, i2v, lora, noise, prompts, sigmas, strength
+from . import (
+    adjust,
+    context,
+    context_extras,
+    extras,
+    gen1,
+    gen2,
+    guidance,
+    i2v,
+    lora,
+    noise,
+    preview,
+    prompts,
+    sigmas,
+    strength,
+)
 
-ROOMS = [gen2, gen1, i2v, extras, lora, adjust, strength, context, context_extras, noise, guidance, sigmas, prompts]
+ROOMS = [
+    *(gen2, gen1, i2v, extras, lora, adjust, strength, context, context_extras),
+    *(preview, noise, guidance, sigmas, prompts),
+]
 NODES = [node for room in ROOMS for node in room.NODES]

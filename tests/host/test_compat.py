@@ -4,10 +4,12 @@ import gzip
 import json
 
 import animatediff_native.nodes.compat as compat
+import comfy.samplers
 import pytest
 import torch
 from animatediff_native.nodes.compat.gen1 import scaled
 from animatediff_native.nodes.compat.renamed import RENAMED, with_new_names
+from animatediff_native.sampling.preview import CELL, GAP
 from oracles import DATA
 
 THEIRS = json.loads(gzip.decompress((DATA / "ade_nodes.json.gz").read_bytes()))
@@ -17,6 +19,8 @@ NOT_YET = {
     **{name: {"cfg_extras"} for name in THEIRS if name.startswith("ADE_CustomCFG")},
 }
 """Sockets of features that are not here."""
+HOST_LISTS = {"sampler_name": comfy.samplers.KSampler.SAMPLERS, "scheduler": comfy.samplers.KSampler.SCHEDULERS}
+"""Choices that each host has its own of."""
 
 
 def test_every_form_is_one_of_theirs():
@@ -36,7 +40,9 @@ def test_inputs(node_id):
             kind, options = ours[name][0], ours[name][1]
             if facts["type"] == "COMBO":
                 choices = kind if isinstance(kind, list) else options["options"]
-                if "<file list" not in facts["options"][0]:
+                if name in HOST_LISTS:
+                    assert choices == HOST_LISTS[name], name
+                elif "<file list" not in facts["options"][0]:
                     assert choices == facts["options"], name
                     assert options.get("default", choices[0]) == facts["default"], name
                 continue
@@ -88,3 +94,27 @@ def test_old_names_of_inputs():
         inputs = OURS[node_id].INPUT_TYPES()
         known = inputs["required"].keys() | inputs["optional"].keys()
         assert set(names.values()) <= known and not names.keys() & known
+
+
+def test_pictures_of_context_options(sd15):
+    """The windows of each step that a sampler takes; plans take turns."""
+    options = OURS["ADE_BatchedContextOptions"].execute(context_length=8).result[0]
+    words = {"start_percent": 0.5, "prev_context": options}
+    options = OURS["ADE_BatchedContextOptions"].execute(context_length=4, **words).result[0]
+    sampler = {"model": sd15, "sampler_name": "euler", "scheduler": "normal", "visual_width": 640, "latents_length": 24}
+
+    def height(name, **inputs):
+        image = OURS[f"ADE_VisualizeContextOptions{name}"].execute(**inputs).result[0]
+        assert image.shape[0] == 1 and image.shape[2:] == (640, 3)
+        return image.shape[1]
+
+    steps = [height("K", context_opts=options, steps=each, **sampler) for each in (3, 4)]
+    assert len(set(steps)) == 2
+    late = height("KAdv", context_opts=options, steps=4, start_step=3, end_step=20, **sampler)
+    assert late == 2 * GAP + 6 * CELL + GAP  # six windows of 4 frames
+    sigmas = torch.tensor([14.0, 10.0, 0.0])
+    own = {key: sampler[key] for key in ("model", "visual_width", "latents_length")}
+    assert height("SCustom", sigmas=sigmas, context_opts=options, **own) == 2 * GAP + 2 * (3 * CELL + GAP)
+    assert height("SCustom", sigmas=sigmas, **own) == 2 * GAP + 2 * (CELL + GAP)
+    with pytest.raises(ValueError, match="no step"):
+        height("K", context_opts=options, steps=4, denoise=0.0, **sampler)

@@ -21,7 +21,8 @@ def test_a_small_plan():
 
 
 def test_the_picture():
-    image = picture(WindowPlan(STANDARD_STATIC, 4, 2, fuse_method="flat"), 6, [10.0, 1.0])
+    plan = WindowPlan(STANDARD_STATIC, 4, 2, fuse_method="flat")
+    image = picture([plan, plan], 6, [10.0, 1.0])
     assert image.shape == (1, 2 * GAP + 2 * (2 * CELL + GAP), MARGIN + 6 * CELL + GAP, 3)
     assert image.min() >= 0 and image.max() <= 1
 
@@ -34,3 +35,12 @@ def test_the_picture():
         assert cell(band, 0, 2) != cell(band, 0, 0) and cell(band, 0, 2) == cell(band, 1, 3)
         assert cell(band, 0, 5) != list(INK)
     assert torch.equal((image[0, -1, -1] * 255).round().int(), torch.tensor(PAPER, dtype=torch.int32))
+
+
+def test_a_picture_of_a_given_width_and_of_plans_in_turns():
+    plans = [WindowPlan(BATCHED, 4, 0), WindowPlan(BATCHED, 2, 0)]
+    image = picture(plans, 8, [10.0, 1.0], first_step=3, width=MARGIN + 8 * 20 + GAP)
+    assert image.shape == (1, 2 * GAP + 2 * CELL + GAP + 4 * CELL + GAP, MARGIN + 8 * 20 + GAP, 3)
+    last = image[0, 2 * GAP + CELL + 5, MARGIN + 7 * 20 + 15]  # the last frame, in the first step's second window
+    assert (last * 255).round().int().tolist() == list(INK)
+    assert picture(plans, 8, [10.0, 1.0], width=MARGIN).shape[2] == MARGIN + 8 * 2 + GAP

@@ -55,8 +55,8 @@ PURE = {
         "temporal",
     ],
     "sampling": [
-        *("freeinit", "fuse", "indexed", "keyframes", "noise", "presets"),
-        *("preview", "prompts", "schedules", "sigmas", "windows"),
+        *("extras", "freeinit", "fuse", "indexed", "keyframes", "noise", "presets"),
+        *("preview", "prompts", "reference", "reuse", "schedules", "sigmas", "windows"),
     ],
 }
 

@@ -1,0 +1,274 @@
+"""ContextRef and NaiveReuse on the host: what they change, what they leave, and what they leave behind."""
+
+import gc
+
+import animatediff_native.nodes.compat as compat
+import pytest
+import torch
+from animatediff_native.sampling import references
+from animatediff_native.sampling.extras import NO_EXTRAS, ExtraKeyframe, Extras, Reference, Reuse
+from animatediff_native.sampling.handler import with_windows
+from animatediff_native.sampling.reference import INDEXES, SLIDING, Mode, Tune
+from animatediff_native.sampling.reuse import with_reuse
+from animatediff_native.sampling.windows import BATCHED, STANDARD_STATIC, WindowPlan, windows
+from clips import animated, conditioning, latents, motion_model, sample
+from comfy_api.torch_helpers import set_torch_compile_wrapper
+from comfy_extras.nodes_torch_compile import skip_torch_compile_dict
+
+FRAMES = 10
+PLAN = WindowPlan(BATCHED, 4, 0, fuse_method="flat")
+"""Windows 0-3, 4-7, 8-9: no frame is in two, so that each shows what happened in its window."""
+BOTH = Tune(0.6, 0.7, 0.9, 0.4, 0.9, 0.7)
+ADAIN = Tune(0.6, 0.0, 0.0, 0.4, 1.0, 1.0)
+
+
+def referring(**words):
+    return Extras(Reference(end_percent=1.0, **words))
+
+
+def clip(model, extras, plan=PLAN, motion=True, frames=FRAMES, **words):
+    model = animated(model, motion_model()) if motion else model
+    return small(with_windows(model, plan, extras=extras), frames, **words)
+
+
+def small(model, frames=FRAMES, **words):
+    return sample(model, frames, **({"steps": 1, "latent_image": latents(frames, 8, 8)} | words))
+
+
+@pytest.mark.parametrize("tune", [Tune(), BOTH, ADAIN], ids=["attention", "both", "adain"])
+@pytest.mark.parametrize("arch", ["sd15", "sdxl"])
+def test_later_windows_change_and_the_first_does_not(arch, tune, request):
+    model = request.getfixturevalue(arch)
+    for motion in (False,) if arch == "sdxl" else (False, True):
+        plain, with_reference = (clip(model, extras, motion=motion) for extras in (NO_EXTRAS, referring(tune=tune)))
+        assert torch.equal(with_reference[:4], plain[:4])
+        for frame in range(4, FRAMES):
+            assert not torch.allclose(with_reference[frame], plain[frame], atol=1e-3), frame
+        assert torch.equal(clip(model, referring(tune=tune), motion=motion), with_reference)
+
+
+@pytest.mark.parametrize(
+    "extras",
+    [
+        referring(strength=0.0),
+        referring(tune=Tune(attention_strength=0.0)),
+        referring(tune=Tune(attention_weight=0.0)),
+        referring(keyframes=(ExtraKeyframe(mult=0.0),)),
+        referring(tune=BOTH, strength=torch.zeros(4, 2, 2)),
+        referring(mode=Mode(INDEXES, indexes=frozenset({FRAMES - 1}))),
+        Extras(Reference(start_percent=1.0, end_percent=1.0)),
+        Extras(reuse=Reuse(0.0)),
+        Extras(reuse=Reuse(strength=torch.zeros(3, 1, 1))),
+    ],
+)
+def test_strength_0_is_bit_equal_to_none(sd15, extras):
+    assert torch.equal(clip(sd15, extras, steps=2), clip(sd15, NO_EXTRAS, steps=2))
+
+
+def test_without_windows_extras_do_nothing(sd15):
+    extras = Extras(Reference(), Reuse())
+    assert torch.equal(clip(sd15, extras, frames=4), clip(sd15, NO_EXTRAS, frames=4))
+
+
+def test_the_same_window_again_answers_as_attention_to_itself_twice(sd15):
+    """Keys that are all there twice change no softmax: where both windows hold the same frames, nothing changes."""
+    noise = latents(4, 8, 8, seed=2).repeat(2, 1, 1, 1)
+    words = {"motion": False, "frames": 8, "noise": noise}
+    same, plain = (clip(sd15, extras, **words) for extras in (referring(), NO_EXTRAS))
+    assert torch.allclose(same, plain, atol=1e-3)
+    noise = torch.cat([noise[:4], latents(4, 8, 8, seed=3)])
+    other, plain = (clip(sd15, extras, **(words | {"noise": noise})) for extras in (referring(), NO_EXTRAS))
+    assert not torch.allclose(other[4:], plain[4:], atol=1e-2)
+
+
+def test_full_fidelity_leaves_the_negative_prompt_alone(sd15):
+    """Seen in what the sampler's cfg function gets."""
+    got = {}
+    for fidelity in (None, 1.0, 0.5):
+        extras = NO_EXTRAS if fidelity is None else referring(tune=Tune(fidelity, 1.0, 1.0, fidelity, 1.0, 1.0))
+        model = sd15.clone()
+        model.set_model_sampler_cfg_function(
+            lambda arguments, key=fidelity: got.setdefault(key, arguments) and arguments["uncond"]
+        )
+        clip(model, extras, motion=False)
+    assert torch.allclose(got[1.0]["uncond"], got[None]["uncond"], atol=1e-3)
+    assert not torch.allclose(got[0.5]["uncond"], got[None]["uncond"], atol=1e-2)
+    assert not torch.allclose(got[1.0]["cond"], got[None]["cond"], atol=1e-2)
+
+
+@pytest.mark.parametrize("tune", [Tune(), BOTH], ids=["attention", "both"])
+def test_conds_in_one_batch_or_apart(sd15, tune, monkeypatch):
+    """The host runs conds one by one where memory is short; prompts of other lengths always."""
+    together = clip(sd15, referring(tune=tune))
+    calls = []
+    model = animated(sd15, motion_model())
+
+    def count(apply_model, arguments):
+        calls.append(arguments["cond_or_uncond"])
+        return apply_model(arguments["input"], arguments["timestep"], **arguments["c"])
+
+    model.set_model_unet_function_wrapper(count)
+    monkeypatch.setattr(type(model), "get_free_memory", lambda self, device: 0)
+    apart = small(with_windows(model, PLAN, extras=referring(tune=tune)))
+    assert {len(conds) for conds in calls} == {1}
+    assert torch.allclose(apart, together, atol=1e-3)
+
+
+def test_several_prompts_and_areas_keep_their_own(sd15):
+    """A cond that covers a part of the picture has fewer tokens than the others."""
+    part = conditioning(3, area=(8, 4, 0, 0), strength=1.0, set_area_to_bounds=False)
+    words = {"positive": conditioning(5) + part}
+    plain, referenced = (clip(sd15, extras, **words) for extras in (NO_EXTRAS, referring(tune=BOTH)))
+    assert torch.equal(referenced[:4], plain[:4]) and referenced.isfinite().all()
+    assert not torch.allclose(referenced[4:], plain[4:], atol=1e-2)
+
+
+@pytest.mark.parametrize("mode", [Mode(SLIDING, 2), Mode(INDEXES, indexes=frozenset({4}))], ids=["sliding", "indexes"])
+def test_modes(sd15, mode):
+    plain, first, other = (clip(sd15, extras) for extras in (NO_EXTRAS, referring(), referring(mode=mode)))
+    if mode.kind == SLIDING:
+        assert torch.equal(other[:8], first[:8])
+    else:  # the first window is not kept
+        assert torch.equal(other[:8], plain[:8])
+    assert not torch.allclose(other[8:], first[8:], atol=1e-2)
+
+
+@pytest.mark.parametrize("tune", [Tune(), ADAIN], ids=["attention", "adain"])
+def test_strengths_over_frames_and_regions(sd15, tune):
+    """Frames with strength 0 are as without, those with 1 as with the number, between 0 and 1 between."""
+    over_frames = torch.ones(FRAMES, 1, 1)
+    over_frames[4:6] = 0
+    plain, whole, part = (
+        clip(sd15, extras, motion=False)
+        for extras in (NO_EXTRAS, referring(tune=tune), referring(tune=tune, strength=over_frames))
+    )
+    assert torch.allclose(part[6:], whole[6:], atol=1e-3)
+    assert not torch.allclose(part[4:6], whole[4:6], atol=1e-2)
+    if tune is ADAIN:  # attention at strength 0 still has its own keys twice, which changes no softmax
+        assert torch.allclose(part[4:6], plain[4:6], atol=1e-3)
+    assert torch.allclose(part[4:6], plain[4:6], atol=1e-2)
+    left = torch.zeros(1, 32, 32)
+    left[..., :16] = 1
+    region = clip(sd15, referring(tune=tune, strength=left), motion=False)
+    assert not torch.allclose(region[4:], whole[4:], atol=1e-2)
+    assert not torch.allclose(region[4:], plain[4:], atol=1e-2)
+
+
+def test_nothing_is_left_behind(sd15, monkeypatch):
+    """The bank goes with its evaluation; a plain run after, and after a broken run, gives the same bits."""
+    before = clip(sd15, NO_EXTRAS)
+    tree = [name for name, _ in sd15.model.named_modules()]
+    living, most = [], []
+
+    class Watched(references.WindowReferences):
+        def __init__(self, *words):
+            super().__init__(*words)
+            gc.collect()
+            most.append(sum(isinstance(each, references.WindowReferences) for each in gc.get_objects()))
+            living.append(self.bank)
+
+    monkeypatch.setattr("animatediff_native.sampling.handler.WindowReferences", Watched)
+    clip(sd15, referring(tune=BOTH), steps=3)
+    assert most == [1, 1, 1] and all(bank for bank in living)
+    monkeypatch.undo()
+    gc.collect()
+    assert not any(isinstance(each, references.WindowReferences) for each in gc.get_objects())
+    assert torch.equal(clip(sd15, NO_EXTRAS), before)
+
+    def broken(*_):
+        raise KeyError("in the second window")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(references.reference, "with_statistics", broken)
+        with pytest.raises(KeyError):
+            clip(sd15, referring(tune=BOTH))
+    assert torch.equal(clip(sd15, NO_EXTRAS), before)
+    assert [name for name, _ in sd15.model.named_modules()] == tree
+
+
+def test_other_patches_go_on(sd15):
+    """Patches and replacements of the same attentions run, and get the reference as more keys."""
+    seen = []
+    model = sd15.clone()
+    model.set_model_attn1_patch(lambda q, k, v, extra: (seen.append(("patch", k.shape[1])), (q, k, v))[1])
+
+    def replaced(q, k, v, extra):
+        seen.append(("replaced", k.shape[1] // q.shape[1]))
+        return references.attention(q, k, v, extra)
+
+    model.set_model_attn1_replace(replaced, "middle", 0)
+    expected = clip(sd15, referring(), motion=False)
+    assert torch.allclose(clip(model, referring(), motion=False), expected, atol=1e-3)
+    assert {entry for entry in seen if entry[0] == "replaced"} == {("replaced", 1), ("replaced", 2)}
+    assert sum(entry[0] == "patch" for entry in seen) == 3 * 16
+
+
+def test_several_windows_per_call_are_off(sd15):
+    model = animated(sd15, motion_model())
+    one = small(with_windows(model, PLAN, extras=referring()))
+    assert torch.equal(small(with_windows(model, PLAN, windows_per_call=3, extras=referring())), one)
+
+
+def test_torch_compile(sd15):
+    """Also out of the reference's range, and in its first window, which reads nothing."""
+    torch._dynamo.reset()
+    extras = Extras(Reference(tune=BOTH, end_percent=0.4))
+    expected = clip(sd15, extras, steps=3)
+    model = animated(sd15, motion_model()).clone(disable_dynamic=True)
+    set_torch_compile_wrapper(model=model, backend="eager", options={"guard_filter_fn": skip_torch_compile_dict})
+    found = small(with_windows(model, PLAN, extras=extras), steps=3)
+    torch._dynamo.reset()
+    assert torch.allclose(found, expected, atol=1e-3)
+
+
+@pytest.mark.parametrize("method", ["pyramid", "relative"])
+def test_reuse_by_hand(sd15, method):
+    """One step without cfg: the sampler's result is the model's own."""
+    plan = WindowPlan(STANDARD_STATIC, 4, 2, fuse_method=method)
+    plain = clip(sd15, NO_EXTRAS, plan, cfg=1.0)
+    first = clip(sd15, NO_EXTRAS, PLAN, cfg=1.0)[:4]
+    mask = torch.rand(FRAMES, 8, 8, generator=torch.Generator().manual_seed(1))
+    for strength in (1.0, torch.linspace(0, 1, FRAMES).view(-1, 1, 1), mask):
+        found = clip(sd15, Extras(reuse=Reuse(0.7, strength, end_percent=1.0)), plan, cfg=1.0)
+        amount = 0.7 * strength.unsqueeze(1) if isinstance(strength, torch.Tensor) else 0.7
+        assert torch.allclose(found, with_reuse(plain, first, windows(plan, FRAMES)[0], amount), atol=1e-3)
+
+
+def test_extras_of_shared_workflows(sd15):
+    forms = {node.GET_SCHEMA().node_id.removeprefix("ADE_"): node for node in compat.NODES}
+
+    def of(name, **inputs):
+        return forms[name].execute(**inputs).result[0]
+
+    ref, naive = "ContextExtras_ContextRef", "ContextExtras_NaiveReuse"
+    keys = of(f"{ref}_Keyframe", mult=0.5, start_percent=0.0, mode_replace=of(f"{ref}_ModeSliding"))
+    keys = of(f"{ref}_Keyframe", prev_kf=keys, tune_replace=of(f"{ref}_TuneAttnAdain"))
+    assert [key.start_percent for key in keys] == [0.0, 1.0]
+    extras = of(ref, contextref_kf=keys, contextref_mode=of(f"{ref}_ModeIndexes", switch_on_idxs="8, 16"))
+    assert extras.reference.mode.indexes == {0, 8, 16} and extras.reference.end_percent == 0.1
+    span = {"start_percent": 0.2, "end_percent": 0.6, "inherit_missing": True, "print_keyframes": False}
+    ramp = {"mult_start": 0.0, "mult_end": 1.0, "interpolation": "linear", "intervals": 3}
+    spaced = of(f"{naive}_KeyframeInterpolation", **span, **ramp)
+    assert spaced == of(f"{naive}_KeyframeFromList", mults_float=[0.0, 0.5, 1.0], **span)
+    found = [(key.start_percent, key.mult, key.guarantee_steps) for key in spaced]
+    assert found == [(0.2, 0.0, 1), (pytest.approx(0.4), 0.5, 0), (pytest.approx(0.6), 1.0, 0)]
+    extras = of(naive, prev_extras=extras, naivereuse_kf=spaced, weighted_mean=0.5)
+    assert extras.reference is not None and extras.reuse.keyframes == spaced
+    options = of("BatchedContextOptions", context_length=8)
+    options = of("ContextExtras_Set", context_opts=options, context_extras=extras)
+    options = of("BatchedContextOptions", context_length=4, start_percent=0.9, prev_context=options)
+    model = of("UseEvolvedSampling", model=sd15, beta_schedule="use existing", context_options=options)
+    handler = model.model_options["context_handler"]
+    assert handler.extras == extras and [plan.context_length for plan in handler.plans] == [8, 4]
+    with pytest.raises(ValueError, match="switch_on_idxs has '-3', which is no frame"):
+        of(f"{ref}_ModeIndexes", switch_on_idxs="1, -3")
+
+
+def test_a_model_without_such_a_unet_is_refused():
+    class Other:
+        diffusion_model = torch.nn.Identity()
+
+    waiting = references.WindowReferences(None, False, [[0]])
+    options = {"uuids": [1], "cond_or_uncond": [0]}
+    with pytest.raises(ValueError, match="the connected model is Other"):
+        references.ReferenceCall(waiting, 0, Other(), (1, 4, 8, 8), options)
