@@ -5,6 +5,8 @@ import comfyui_version
 import nodes as host_nodes
 
 MINIMUM_HOST = "0.20.1"
+WEB_DIRECTORY = "web/js"
+"""The page loads these scripts; see web/js/shared_workflows.js."""
 
 
 def _check_host(version: str) -> None:
