@@ -1,15 +1,19 @@
-"""ComfyUI's real web page in headless Chromium: the examples open with every node and every value of the file."""
+"""ComfyUI's real web page in headless Chromium: examples and shared workflows open with every node, value and link."""
 
 import json
 import os
 import shutil
 
 import pytest
-from comfy_server import ComfyServer
+from comfy_server import FOLDER, ROOT, ComfyServer
+from saved_graphs import DANGLING, GRAPHS, SHOWN, check, exactly
 from workflows import EXAMPLES
 
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine (Debian: apt install chromium)")
+pytestmark = pytest.mark.skipif(
+    CHROMIUM is None,
+    reason="no Chromium on this machine (dev.py installs Debian's where it runs as root; else: apt install chromium)",
+)
 
 OPTIONS = [
     "--no-sandbox",
@@ -20,31 +24,80 @@ OPTIONS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+SCREENSHOTS = ROOT / "output" / "browser"
+
+TAKEN = "ADE_NoiseLayerReplace"
+OTHER_PACK = f"""
+class Other:
+    CATEGORY, FUNCTION, RETURN_TYPES = "other", "run", ()
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        number = ("INT", {{}})
+        return {{"required": {{"seed_override": ("INT", {{"forceInput": True}}), "first": number, "second": number}}}}
+
+NODE_CLASS_MAPPINGS = {{"{TAKEN}": Other}}
+"""
+"""A pack that serves one of our ids."""
 
 
 @pytest.fixture(scope="module")
-def page(comfyui, tmp_path_factory):
+def server(comfyui, tmp_path_factory):
+    other = tmp_path_factory.mktemp("packs") / "other"
+    other.mkdir()
+    (other / "__init__.py").write_text(OTHER_PACK, encoding="utf-8")
+    with ComfyServer(comfyui, tmp_path_factory.mktemp("page"), packs=(other,)) as running:
+        running.post("/settings", {"Comfy.TutorialCompleted": True})
+        yield running
+
+
+@pytest.fixture(scope="module")
+def definitions(server):
+    return server.get("/object_info")
+
+
+@pytest.fixture(scope="module")
+def page(server):
     from playwright.sync_api import sync_playwright
 
-    with ComfyServer(comfyui, tmp_path_factory.mktemp("page")) as server, sync_playwright() as playwright:
-        server.post("/settings", {"Comfy.TutorialCompleted": True})
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=OPTIONS)
         page = browser.new_page(viewport={"width": 1600, "height": 900})
         page.goto(server.url)
         page.wait_for_function("window.app && window.app.graph && window.LiteGraph", timeout=120_000)
+        page.wait_for_function("'ADN_ApplyMotionModel' in LiteGraph.registered_node_types", timeout=60_000)
         yield page
         browser.close()
 
 
+@pytest.fixture
+def errors(page):
+    """What the page has complained of since the test began, but for files that are not there (models, the network)."""
+    found = []
+
+    def on_console(message):
+        elsewhere = message.text.startswith(("Failed to load resource", "Connecting to"))
+        if message.type == "error" and (not elsewhere or f"/extensions/{FOLDER}/" in message.location["url"]):
+            found.append(message.text)
+
+    def on_error(error):
+        found.append(str(error))
+
+    page.on("console", on_console)
+    page.on("pageerror", on_error)
+    yield found
+    page.remove_listener("console", on_console)
+    page.remove_listener("pageerror", on_error)
+
+
 def test_our_nodes_are_in_the_page(page):
-    page.wait_for_function("'ADN_ApplyMotionModel' in LiteGraph.registered_node_types", timeout=60_000)
     assert page.evaluate("LiteGraph.registered_node_types['ADN_LoadMotionModel'].title") == "Load Motion Model"
 
 
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.json")), ids=lambda path: path.stem)
 def test_examples_open_with_every_node_and_value(page, path):
     graph = json.loads(path.read_text(encoding="utf-8"))
-    page.wait_for_function("'ADN_ApplyMotionModel' in LiteGraph.registered_node_types", timeout=60_000)
     page.evaluate("graph => window.app.loadGraphData(graph)", graph)
     page.wait_for_function(f"window.app.graph._nodes.length == {len(graph['nodes'])}", timeout=30_000)
     shown = page.evaluate(
@@ -62,3 +115,98 @@ def test_examples_open_with_every_node_and_value(page, path):
         values = file["widgets_values"]
         assert node["values"][: len(values)] == values, file["type"]
         assert node["links"] == sum(entry["link"] is not None for entry in file["inputs"]), file["type"]
+
+
+@pytest.mark.parametrize("name", GRAPHS)
+def test_shared_workflows_open_as_they_were_saved(page, errors, definitions, name):
+    page.evaluate("graph => app.loadGraphData(graph)", GRAPHS[name])
+    check(page.evaluate(SHOWN, name not in DANGLING), GRAPHS[name], definitions)
+    page.screenshot(path=SCREENSHOTS / f"{name}.jpg", type="jpeg", quality=80)
+    assert not errors
+
+
+def test_a_shared_workflow_that_is_dropped_on_the_canvas(page, errors, definitions):
+    """As a user does it. This one turns on a switch whose place in the file differs from its place in the form."""
+    name = "308_eden-TextureFlow-workflow-hist"
+    page.evaluate("app.loadGraphData({nodes: [], links: [], version: 0.4})")
+    dropped = page.evaluate_handle(
+        """([name, text]) => {
+            const data = new DataTransfer()
+            data.items.add(new File([text], name, { type: 'application/json' }))
+            return data
+        }""",
+        [f"{name}.json", json.dumps(GRAPHS[name])],
+    )
+    for event in ("dragover", "drop"):
+        page.dispatch_event("#graph-canvas", event, {"dataTransfer": dropped, "clientX": 800, "clientY": 450})
+    page.wait_for_function(f"app.rootGraph._nodes.length == {len(GRAPHS[name]['nodes'])}", timeout=30_000)
+    shown = page.evaluate(SHOWN, True)
+    check(shown, GRAPHS[name], definitions)
+    settings = next(node for node in shown["nodes"] if node["type"] == "ADE_AnimateDiffSamplingSettings")
+    assert settings["values"]["adapt_denoise_steps"] is True
+    page.screenshot(path=SCREENSHOTS / "dropped.jpg", type="jpeg", quality=80)
+    assert not errors
+
+
+def test_a_shared_workflow_that_is_saved_again_stays_as_it_is(page, definitions):
+    """The page keeps the mark of an old file that a socket has a value, and stores none."""
+    graph = GRAPHS["308_eden-TextureFlow-workflow-hist"]
+    page.evaluate("graph => app.loadGraphData(graph)", graph)
+    page.evaluate("app.loadGraphData(app.rootGraph.serialize())")
+    check(page.evaluate(SHOWN, True), graph, definitions)
+
+
+FRAME = {
+    "id": 1,
+    "pos": [0, 0],
+    "size": [300, 200],
+    "mode": 0,
+    "flags": {},
+    "order": 0,
+    "properties": {},
+    "outputs": [],
+}
+SAVED = {
+    "an old page": [3, "FreeNoise", "comfy", 7, 5, True],
+    "an old page with the pack's empty text": [3, "FreeNoise", "comfy", 7, 5, True, ""],
+    "a version without the last switch": [3, "FreeNoise", "comfy", 7, 5],
+    "that, with the empty text": [3, "FreeNoise", "comfy", 7, 5, ""],
+    "a new page": [3, "FreeNoise", "comfy", 7, True],
+    "a new page with the empty text": [3, "FreeNoise", "comfy", 7, True, ""],
+}
+
+
+@pytest.mark.parametrize("how", SAVED)
+@pytest.mark.parametrize("place", ["graph", "subgraph"])
+def test_values_of_sample_settings_saved_by(page, how, place):
+    """Six ways in which batch_offset 3, noise_type, seed_gen, seed_offset 7 and a socket's 5 are found in files."""
+    socket = {"name": "seed_override", "type": "INT", "link": None, "widget": {"name": "seed_override"}}
+    node = FRAME | {"type": "ADE_AnimateDiffSamplingSettings", "inputs": [socket], "widgets_values": SAVED[how]}
+    graph = {"nodes": [node], "links": [], "version": 0.4}
+    if place == "subgraph":
+        graph = within_a_subgraph(node)
+    page.evaluate("graph => app.loadGraphData(graph)", graph)
+    shown = next(node for node in page.evaluate(SHOWN, False)["nodes"] if node["type"].startswith("ADE_"))
+    switch = "without" not in how and "that" not in how
+    values = {"batch_offset": 3, "noise_type": "FreeNoise", "seed_gen": "comfy", "seed_offset": 7}
+    assert exactly(shown["values"], values | {"adapt_denoise_steps": switch})
+
+
+def within_a_subgraph(node: dict) -> dict:
+    identity = "6f1ed2a4-8a0c-4b86-9d6c-0f2f5f0f6b11"
+    ends = {"inputNode": {"id": -10, "bounding": [-200, 0, 100, 60]}}
+    ends["outputNode"] = {"id": -20, "bounding": [500, 0, 100, 60]}
+    counts = {"lastNodeId": 1, "lastLinkId": 0, "lastGroupId": 0, "lastRerouteId": 0}
+    inner = {"id": identity, "version": 1, "revision": 0, "state": counts, "config": {}, "name": "inside", **ends}
+    inner |= {"inputs": [], "outputs": [], "widgets": [], "nodes": [node], "groups": [], "links": [], "extra": {}}
+    outer = {**node, "type": identity, "inputs": [], "widgets_values": []}
+    return {"nodes": [outer], "links": [], "version": 0.4, "definitions": {"subgraphs": [inner]}}
+
+
+def test_forms_of_another_pack_are_left_alone(page):
+    """Its form has one more socket than its file has values: what our own forms would be helped with."""
+    socket = {"name": "seed_override", "type": "INT", "link": None, "widget": {"name": "seed_override"}}
+    node = FRAME | {"type": TAKEN, "inputs": [socket], "widgets_values": [5, 7]}
+    page.evaluate("graph => app.loadGraphData(graph)", {"nodes": [node], "links": [], "version": 0.4})
+    (shown,) = page.evaluate(SHOWN, False)["nodes"]
+    assert shown["values"] == {"first": 5, "second": 7}
