@@ -72,7 +72,10 @@ def main() -> int:
     host = find_host(arguments.comfyui, arguments.comfyui_version)
     python = environment(host)
     if arguments.command == "test":
-        return run_tests(python, host, rest or ["tests"])
+        words = rest or ["tests"]
+        if "tests" in words or any("browser" in word for word in words):
+            install_browser()
+        return run_tests(python, host, words)
     words = ["--comfyui", str(host)]
     for option in ("checkpoint", "motion_model"):
         if file := getattr(arguments, option):
@@ -184,6 +187,21 @@ def environment(host: Path) -> str:
                 "installing ComfyUI's requirements",
             )
     return python_of(target)
+
+
+def install_browser() -> None:
+    """Debian's Chromium for tests/browser, where apt may install it unasked: as root, as in a container.
+
+    Elsewhere, and where that fails, those tests are skipped and say why.
+    """
+    there = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+    if there or not shutil.which("apt-get") or os.geteuid() != 0:
+        return
+    say("installing Chromium for tests/browser")
+    quiet = {"stdout": subprocess.DEVNULL, "env": os.environ | {"DEBIAN_FRONTEND": "noninteractive"}}
+    install = ["apt-get", "install", "-y", "--no-install-recommends", "chromium"]
+    if subprocess.call(["apt-get", "update"], **quiet) or subprocess.call(install, **quiet):
+        say("Chromium could not be installed (see above): tests/browser is skipped")
 
 
 def tool_environment() -> str:

@@ -121,7 +121,7 @@ def test_examples_open_with_every_node_and_value(page, path):
 def test_shared_workflows_open_as_they_were_saved(page, errors, definitions, name):
     page.evaluate("graph => app.loadGraphData(graph)", GRAPHS[name])
     check(page.evaluate(SHOWN, name not in DANGLING), GRAPHS[name], definitions)
-    page.screenshot(path=SCREENSHOTS / f"{name}.jpg", type="jpeg", quality=80)
+    page.screenshot(path=SCREENSHOTS / f"{name}.png")
     assert not errors
 
 
@@ -144,7 +144,7 @@ def test_a_shared_workflow_that_is_dropped_on_the_canvas(page, errors, definitio
     check(shown, GRAPHS[name], definitions)
     settings = next(node for node in shown["nodes"] if node["type"] == "ADE_AnimateDiffSamplingSettings")
     assert settings["values"]["adapt_denoise_steps"] is True
-    page.screenshot(path=SCREENSHOTS / "dropped.jpg", type="jpeg", quality=80)
+    page.screenshot(path=SCREENSHOTS / "dropped.png")
     assert not errors
 
 
