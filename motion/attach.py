@@ -14,6 +14,7 @@ from torch import Tensor
 from .call import MotionCall, scheduled_loras
 from .fit import check_fit
 from .formats import MotionFormat
+from .neighbours import refuse_ade
 from .norms import norms_across_frames
 from .reference import Picture
 from .settings import MotionSettings
@@ -73,8 +74,9 @@ class MotionRun:
 def attach(model: ModelPatcher, motion_model: ModelPatcher, settings: MotionSettings) -> ModelPatcher:
     """A clone of `model` that runs `motion_model`, after those that it runs already.
 
-    Raises ValueError where the two do not fit together.
+    Raises ValueError where the two do not fit together, or another pack animates `model` already.
     """
+    refuse_ade(model)
     check_fit(model, motion_model.model.format)
     check_picture(motion_model.model.format, settings)
     model = model.clone()

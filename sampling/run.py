@@ -8,6 +8,7 @@ from comfy.patcher_extension import WrappersMP
 from torch import Tensor
 
 from ..motion.attach import KEY, MotionRun, ad_params
+from ..motion.neighbours import refuse_ade
 from .handler import WindowHandler, with_window_memory
 from .noise import Clip, Layer, NoiseOptions, added, clip_noise
 from .presets import preset
@@ -67,6 +68,7 @@ def sample_with_motion(
 ):
     """OUTER_SAMPLE wrapper. noise: frames c h w."""
     guider = executor.class_obj
+    refuse_ade(guider.model_patcher)
     motion_models = guider.model_patcher.get_additional_models_with_key(KEY)
     frames = noise.shape[0]
     # The guider's options are a copy that the host made for this run.

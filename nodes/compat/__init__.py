@@ -16,9 +16,10 @@ from . import (
     sigmas,
     strength,
 )
+from .foreign import refusing_foreign
 
 ROOMS = [
     *(gen2, gen1, i2v, extras, lora, adjust, strength, context, context_extras),
     *(preview, noise, guidance, sigmas, prompts),
 ]
-NODES = [node for room in ROOMS for node in room.NODES]
+NODES = [refusing_foreign(node) for room in ROOMS for node in room.NODES]
