@@ -27,13 +27,16 @@ _check_host(comfyui_version.__version__)
 from comfy_api.latest import ComfyExtension  # noqa: E402
 
 from .motion.load import register_folders  # noqa: E402
-from .nodes import NODES  # noqa: E402
+from .nodes import NODES, replaced  # noqa: E402
 from .nodes.compat import renamed  # noqa: E402
 
 register_folders()
 
 
 class AnimateDiffExtension(ComfyExtension):
+    async def on_load(self) -> None:
+        await replaced.register()
+
     async def get_node_list(self) -> list:
         """Our nodes, without those whose id another pack has taken (it also gets them if it loads later)."""
         return [node for node in NODES if node.GET_SCHEMA().node_id not in host_nodes.NODE_CLASS_MAPPINGS]

@@ -16,6 +16,7 @@ from . import (
     schedules,
 )
 from .compat import NODES as COMPAT_NODES
+from .compat import artventure
 
 ROOMS = [
     load,
@@ -31,5 +32,6 @@ ROOMS = [
     prompts,
     guidance,
     blocks,
+    artventure,
 ]
 NODES = [*(node for room in ROOMS for node in room.NODES), *COMPAT_NODES]
