@@ -18,7 +18,7 @@ from .neighbours import refuse_ade
 from .norms import norms_across_frames
 from .reference import Picture
 from .settings import MotionSettings
-from .strength import Moment, is_zero
+from .strength import Area, Moment, Part, is_zero
 
 KEY = "animatediff"
 """Our name in the host's registers: wrappers, additional models, attachments, `transformer_options`."""
@@ -28,6 +28,9 @@ VIDEOS_PER_COND = f"{KEY}_videos_per_cond"
 
 VIEWS = f"{KEY}_views"
 """In `transformer_options`: windows inside the temporal attention, [(frame indices, weights), ...], or None."""
+
+AREAS = f"{KEY}_areas"
+"""In `transformer_options`: {uuid of one of the host's conds: the Area that it sees}; others see the whole picture."""
 
 log = logging.getLogger("animatediff")
 
@@ -85,6 +88,7 @@ def attach(model: ModelPatcher, motion_model: ModelPatcher, settings: MotionSett
     model.set_additional_models(KEY, [*model.get_additional_models_with_key(KEY), motion_model])
     if not model.get_wrappers(WrappersMP.APPLY_MODEL, KEY):
         model.add_wrapper_with_key(WrappersMP.APPLY_MODEL, KEY, apply_model_with_motion)
+        model.add_wrapper_with_key(WrappersMP.CALC_COND_BATCH, KEY, note_areas)
     return model
 
 
@@ -102,6 +106,28 @@ def check_picture(motion_format: MotionFormat, settings: MotionSettings) -> None
         "For text to video load AnimateLCM_sd15_t2v.",
         motion_format.family.name,
     )
+
+
+def note_areas(executor, model, conds, x_in, timestep, model_options):
+    """CALC_COND_BATCH wrapper: strengths that differ over the picture must know which part of it a call sees.
+
+    x_in: frames c h w.
+    """
+    height, width = x_in.shape[-2:]
+    areas = {}
+    for entry in (entry for cond in conds for entry in cond or () if entry.get("area") is not None):
+        rows, columns, top, left = entry["area"]
+        areas[entry.get("uuid")] = Area(top, left, min(rows, height - top), min(columns, width - left), height, width)
+    if areas:
+        model_options = model_options | {"transformer_options": model_options["transformer_options"] | {AREAS: areas}}
+    return executor(model, conds, x_in, timestep, model_options)
+
+
+def part_of(frames: int, options: dict) -> Part:
+    """What a call with these options sees of the clip."""
+    indices = options["ad_params"]["sub_idxs"] or list(range(frames))
+    areas = options.get(AREAS, {})
+    return Part(indices, tuple(areas.get(uuid) for uuid in options.get("uuids", ())) if areas else ())
 
 
 def detached(model: ModelPatcher) -> ModelPatcher:
@@ -147,11 +173,12 @@ def apply_model_with_motion(
     if run is not None:
         run.release(settled, moment)
     unet = getattr(base.diffusion_model, "_orig_mod", base.diffusion_model)  # a compiled UNet holds the plain one
-    indices = options["ad_params"]["sub_idxs"] or list(range(frames))
+    part = part_of(frames, options)
     with_pictures = [
-        (motion, settings, picture_of(motion, settings, base, x, indices, frames, run)) for motion, settings in active
+        (motion, settings, picture_of(motion, settings, base, x, part.frames, frames, run))
+        for motion, settings in active
     ]
-    call = MotionCall(unet, with_pictures, frames, indices, moment, options.get(VIEWS))
+    call = MotionCall(unet, with_pictures, frames, part, moment, options.get(VIEWS))
     with norms_across_frames(unet, call.norms, frames):
         result = executor(x, t, c_concat, c_crossattn, control, call.enter(options), **kwargs)
     if call.unet_ran:

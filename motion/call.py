@@ -22,7 +22,7 @@ from .image_encoder import fed_level
 from .lora import LORAS, STRENGTH
 from .reference import Picture
 from .settings import MotionSettings
-from .strength import Amount, Moment, amount_at, is_zero, spread
+from .strength import Amount, Moment, Part, amount_at, is_zero, spread
 from .temporal import LowRank, Steering, TemporalTransformer
 
 LAYER_PATCH = "forward_timestep_embed_patch"
@@ -44,20 +44,20 @@ class PlacedModule:
     """What the image encoder adds to a hidden state before the module."""
     feature_when_disabled: bool = False
 
-    def run(self, x: Tensor, frames: int, indices: list[int], views) -> Tensor:
-        """x: (b f) c h w. indices: the frames of all videos of one cond, in the whole clip."""
+    def run(self, x: Tensor, frames: int, part: Part, views) -> Tensor:
+        """x: (b f) c h w."""
         if is_zero(self.effect):
             return x + self.feature(x) if self.feature and self.feature_when_disabled else x
         fed = x + self.feature(x) if self.feature else x
-        scales = tuple(spread(scale, indices, x) for scale in self.scales)
+        scales = tuple(spread(scale, part, x) for scale in self.scales)
         loras: dict[nn.Module, list[LowRank]] = {}
         for name, down, up, strength in self.loras:
-            lora = LowRank(down, up, spread(strength, indices, x))
+            lora = LowRank(down, up, spread(strength, part, x))
             loras.setdefault(self.module.get_submodule(name), []).append(lora)
         moved = self.module(fed, frames, self.norm_across_frames, views, Steering(scales, loras))
         if not isinstance(self.effect, Tensor) and self.effect == 1.0:
             return moved
-        return torch.lerp(x, moved, spread(self.effect, indices, x))
+        return torch.lerp(x, moved, spread(self.effect, part, x))
 
 
 class MotionCall:
@@ -68,11 +68,11 @@ class MotionCall:
         unet: UNetModel,
         active: list[tuple[ModelPatcher, MotionSettings, Picture | None]],
         frames: int,
-        indices: list[int],
+        part: Part,
         moment: Moment,
         views,
     ):
-        self.frames, self.indices, self.views = frames, indices, views
+        self.frames, self.part, self.views = frames, part, views
         self.placed: dict[tuple[str, int], tuple[nn.Module, list[PlacedModule]]] = {}
         """Block -> (the layer that motion follows there, the modules of every active motion model)."""
         self.owed: Counter[str] = Counter()
@@ -89,8 +89,8 @@ class MotionCall:
             modules = motion.model.sites()
             self.owed.update(modules.keys())
             running = running_loras(motion, moment)
-            for part, names in sites_by_part(motion.model.format).items():
-                for place, (site, _) in zip(places[part], names, strict=False):
+            for blocks, names in sites_by_part(motion.model.format).items():
+                for place, (site, _) in zip(places[blocks], names, strict=False):
                     effect, scales = settings.of(site, moment)
                     loras = tuple(
                         (name, down, up, strength * scale)
@@ -144,7 +144,7 @@ class MotionCall:
         if layer is not place:
             return x
         for placed in modules:
-            x = placed.run(x, self.frames, self.indices, self.views)
+            x = placed.run(x, self.frames, self.part, self.views)
             self.owed[placed.site] -= 1
         return x
 

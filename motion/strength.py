@@ -6,6 +6,7 @@ Pure mathematics. Who makes schedules (`sampling`) is not known here: a schedule
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -68,12 +69,41 @@ def rows(amount: Tensor, frames: Sequence[int]) -> Tensor:
     return amount[[min(frame, len(amount) - 1) for frame in frames]]
 
 
-def spread(amount: Amount, frames: Sequence[int], like: Tensor) -> Amount:
-    """A tensor for the pictures `like` ((videos frames) c h w): (pictures, 1, h or 1, w or 1). A number stays one.
+@dataclass(frozen=True)
+class Area:
+    """The part of the picture that a regional prompt sees, in pixels of the latents."""
 
-    frames: the frames of all videos of one cond, as they lie in the batch; the conds follow one another.
-    """
+    top: int
+    left: int
+    height: int
+    width: int
+    of_height: int
+    of_width: int
+
+    def of(self, amount: Tensor) -> Tensor:
+        """That part of an amount (frames, height, width); one value per frame stays so."""
+        whole = resized(amount, self.of_height, self.of_width)
+        if whole.shape[-2:] == (1, 1):
+            return whole
+        return whole[..., self.top : self.top + self.height, self.left : self.left + self.width]
+
+
+@dataclass(frozen=True)
+class Part:
+    """What one call of the UNet sees of the whole clip."""
+
+    frames: Sequence[int]
+    """The frames of all videos of one cond, as they lie in the batch; the conds follow one another."""
+    areas: tuple[Area | None, ...] = ()
+    """Of each cond; empty where every cond sees the whole picture."""
+
+
+def spread(amount: Amount, part: Part, like: Tensor) -> Amount:
+    """A tensor for the pictures `like` ((videos frames) c h w): (pictures, 1, h or 1, w or 1). A number stays one."""
     if not isinstance(amount, Tensor):
         return amount
-    own = resized(rows(amount, frames), *like.shape[-2:]).unsqueeze(1).to(like)
-    return own.repeat(like.shape[0] // len(frames), 1, 1, 1)
+    own = rows(amount, part.frames)
+    conds = like.shape[0] // len(part.frames)
+    areas = part.areas if len(part.areas) == conds else (None,) * conds
+    fitted = {area: resized(own if area is None else area.of(own), *like.shape[-2:]) for area in dict.fromkeys(areas)}
+    return torch.cat([fitted[area] for area in areas]).unsqueeze(1).to(like)

@@ -4,7 +4,7 @@ from comfy.model_patcher import ModelPatcher
 from torch import Tensor
 
 from ..motion.attach import KEY, MotionRun, moment_at
-from ..motion.strength import Amount, Strength, amount_at, spread
+from ..motion.strength import Amount, Part, Strength, amount_at, spread
 from .run import GUIDANCE, watch
 
 
@@ -35,4 +35,4 @@ def guidance_now(cfg: Strength, arguments: dict) -> Amount:
     length = run.first_frame + run.full_length
     moment = moment_at(run, arguments["sigma"], options, arguments["model"].model_sampling, length)
     frames = range(run.first_frame, run.first_frame + latents.shape[0])
-    return spread(amount_at(cfg, moment), list(frames), latents)
+    return spread(amount_at(cfg, moment), Part(list(frames)), latents)

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 from animatediff_native.motion.settings import Keyframe
-from animatediff_native.motion.strength import Moment, amount_at, product, rows, spread
+from animatediff_native.motion.strength import Area, Moment, Part, amount_at, product, rows, spread
 from animatediff_native.sampling.keyframes import InTurns, Keyed, Keyframes, holding
 from animatediff_native.sampling.schedules import (
     EASINGS,
@@ -134,9 +134,22 @@ def test_rows_go_with_the_frames_of_the_call():
     amount = torch.arange(4.0).view(-1, 1, 1)
     assert rows(amount, [0, 3, 9]).flatten().tolist() == [0, 3, 3]
     like = torch.zeros(6, 4, 2, 2)  # two conds of frames 2, 3, 5
-    assert spread(amount, [2, 3, 5], like).flatten().tolist() == [2, 3, 3, 2, 3, 3]
-    assert spread(0.5, [2, 3, 5], like) == 0.5
-    assert spread(torch.rand(4, 8, 8), [0, 1, 2], like).shape == (6, 1, 2, 2)
+    assert spread(amount, Part([2, 3, 5]), like).flatten().tolist() == [2, 3, 3, 2, 3, 3]
+    assert spread(0.5, Part([2, 3, 5]), like) == 0.5
+    assert spread(torch.rand(4, 8, 8), Part([0, 1, 2]), like).shape == (6, 1, 2, 2)
+
+
+def test_an_area_takes_its_own_part_of_the_picture():
+    amount = torch.zeros(1, 4, 4)
+    amount[..., :2] = 1
+    left, right = Area(0, 0, 8, 4, 8, 8), Area(0, 4, 8, 4, 8, 8)
+    like = torch.zeros(6, 3, 4, 2)
+    found = spread(amount, Part([0, 1], (left, None, right)), like)
+    assert found.shape == (6, 1, 4, 2)
+    assert found[:2].min() > 0.8 and found[4:].max() < 0.2 and 0 < found[2:4].mean() < 1
+    per_frame = torch.tensor([1.0, 0.5]).view(2, 1, 1)
+    found = spread(per_frame, Part([0, 1], (left, None, right)), like)
+    assert found.flatten().tolist() == [1.0, 0.5] * 3
 
 
 def test_holding():
