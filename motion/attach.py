@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 import torch
 from comfy.model_patcher import ModelPatcher
-from comfy.patcher_extension import WrappersMP
+from comfy.patcher_extension import CallbacksMP, WrappersMP
 from torch import Tensor
 
 from .call import MotionCall, scheduled_loras
@@ -89,6 +89,9 @@ def attach(model: ModelPatcher, motion_model: ModelPatcher, settings: MotionSett
     if not model.get_wrappers(WrappersMP.APPLY_MODEL, KEY):
         model.add_wrapper_with_key(WrappersMP.APPLY_MODEL, KEY, apply_model_with_motion)
         model.add_wrapper_with_key(WrappersMP.CALC_COND_BATCH, KEY, note_areas)
+        for event in ("ON_DEEPCLONE_MULTIGPU", "ON_MATCH_MULTIGPU_CLONES"):
+            if name := getattr(CallbacksMP, event, None):  # older hosts have one GPU
+                model.add_callback_with_key(name, KEY, bring_motion_models)
     return model
 
 
@@ -106,6 +109,33 @@ def check_picture(motion_format: MotionFormat, settings: MotionSettings) -> None
         "For text to video load AnimateLCM_sd15_t2v.",
         motion_format.family.name,
     )
+
+
+def bring_motion_models(model: ModelPatcher, copy: ModelPatcher) -> None:
+    """Callback of a copy of the MODEL for another GPU: each motion model there as often, and set as, it is here.
+
+    The host knows motion models of one file as one, and gives all of them the first one's strengths and LoRAs.
+    """
+    theirs = copy.get_additional_models_with_key(KEY)
+    brought = []
+    for motion in model.get_additional_models_with_key(KEY):
+        same = [each for each in theirs if each not in brought and is_same(motion, each)]
+        brought.append(same[0] if same else motion.deepclone_multigpu(new_load_device=copy.load_device))
+    copy.set_additional_models(KEY, brought)
+
+
+def is_same(motion: ModelPatcher, other: ModelPatcher) -> bool:
+    """Whether two patchers of motion models have the same weights, LoRAs and strengths."""
+    mine, theirs = ((patcher, *scheduled_loras(patcher)) for patcher in (motion, other))
+    return len(mine) == len(theirs) and all(
+        (a.clone_base_uuid, a.patches_uuid, marks(a)) == (b.clone_base_uuid, b.patches_uuid, marks(b))
+        for a, b in zip(mine, theirs, strict=True)
+    )
+
+
+def marks(patcher: ModelPatcher) -> dict[str, int]:
+    """Its attachments by identity: clones share them, and strengths may be tensors, which `==` cannot compare."""
+    return {key: id(value) for key, value in patcher.attachments.items()}
 
 
 def note_areas(executor, model, conds, x_in, timestep, model_options):
