@@ -6,6 +6,7 @@ from comfy.model_patcher import ModelPatcher
 from comfy_api.latest import io
 
 from ...sampling import freeinit
+from ...sampling.ancestral import ANCESTRAL_TYPES, AncestralNoise, with_ancestral_noise
 from ...sampling.beta_schedules import with_sigma_table
 from ...sampling.guidance import with_guidance
 from ...sampling.iterations import Iterations, with_iterations
@@ -23,7 +24,16 @@ from ...sampling.noise import (
 )
 from ...sampling.run import with_noise_options
 from ...sampling.sigmas import SigmaTable
-from .types import MANY, CustomCFG, IterationOptions, NoiseLayers, SampleSettings, SigmaSchedule, form
+from .types import (
+    MANY,
+    AncestralOptions,
+    CustomCFG,
+    IterationOptions,
+    NoiseLayers,
+    SampleSettings,
+    SigmaSchedule,
+    form,
+)
 
 REPLACED = "Noise per Frame (AnimateDiff)"
 USE_EXISTING = "use existing"
@@ -41,6 +51,7 @@ class Settings:
     iterations: Iterations | None = None
     guidance: tuple[Keyed, ...] = ()
     sigmas: SigmaTable | None = None
+    ancestral: AncestralNoise | None = None
 
 
 def with_settings(model: ModelPatcher, settings: Settings | None) -> ModelPatcher:
@@ -55,6 +66,8 @@ def with_settings(model: ModelPatcher, settings: Settings | None) -> ModelPatche
         model = with_guidance(model, InTurns(settings.guidance))
     if settings.sigmas is not None:
         model = with_sigma_table(model, settings.sigmas)
+    if settings.ancestral is not None:
+        model = with_ancestral_noise(model, settings.ancestral)
     return model
 
 
@@ -104,6 +117,7 @@ class SamplingSettings(io.ComfyNode):
             ),
             CustomCFG.Input("custom_cfg", optional=True, tooltip="Guidance instead of the sampler's cfg."),
             SigmaSchedule.Input("sigma_schedule", optional=True, tooltip="Noise levels instead of beta_schedule's."),
+            AncestralOptions.Input("ancestral_opts", optional=True, tooltip="The noise that the sampler adds."),
         ]
         output = SampleSettings.Output(display_name="settings")
         return form("ADE_AnimateDiffSamplingSettings", "Sample Settings", inputs, output, REPLACED)
@@ -121,13 +135,33 @@ class SamplingSettings(io.ComfyNode):
         adapt_denoise_steps: bool = False,
         custom_cfg=(),
         sigma_schedule=None,
+        ancestral_opts=None,
     ) -> io.NodeOutput:
         layers = tuple(
             replace(layer, draw=replace(layer.draw, generator=seed_gen)) if takes_ours else layer
             for layer, takes_ours in noise_layers
         )
         base = draw(noise_type, seed_gen, seed_offset, batch_offset, seed_override)
-        return io.NodeOutput(Settings(NoiseOptions(base, layers), iteration_opts, custom_cfg, sigma_schedule))
+        noise = NoiseOptions(base, layers)
+        return io.NodeOutput(Settings(noise, iteration_opts, custom_cfg, sigma_schedule, ancestral_opts))
+
+
+class AncestralOptionsForm(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        types = io.Combo.Input("noise_type", options=list(ANCESTRAL_TYPES), tooltip="constant: the same in each frame.")
+        inputs = [types, seed_offset(), seed_override()]
+        output = AncestralOptions.Output(display_name="ANCESTRAL_OPTS")
+        return form("ADE_AncestralOptions", "Ancestral Options", inputs, output, "the sampler's own seed")
+
+    @classmethod
+    def execute(cls, noise_type: str, seed_offset: int, seed_override=None) -> io.NodeOutput:
+        if isinstance(seed_override, list):
+            raise ValueError(
+                f"Ancestral Options got a list of {len(seed_override)} seeds, and the noise that samplers add has one. "
+                "Connect one seed."
+            )
+        return io.NodeOutput(AncestralNoise(noise_type, seed_offset, seed_override))
 
 
 def amount(name: str, default: float, maximum: float | None = None):
@@ -244,6 +278,7 @@ class IterationOptsFreeInit(io.ComfyNode):
 
 NODES = [
     SamplingSettings,
+    AncestralOptionsForm,
     noise_layer("ADE_NoiseLayerReplace", "Noise Layer [Replace]", REPLACE),
     noise_layer("ADE_NoiseLayerAdd", "Noise Layer [Add]", ADD, amount("noise_weight", 0.5, 10.0)),
     noise_layer(

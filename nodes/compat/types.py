@@ -50,6 +50,8 @@ PerBlock = io.Custom("PER_BLOCK")
 """A tuple of BlockStrengths."""
 CustomCFG = io.Custom("CUSTOM_CFG")
 """A tuple of sampling.keyframes.Keyed: guidance."""
+AncestralOptions = io.Custom("ANCESTRAL_OPTS")
+"""A sampling.ancestral.AncestralNoise."""
 SigmaSchedule = io.Custom("SIGMA_SCHEDULE")
 """A SigmaTable."""
 

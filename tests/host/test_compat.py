@@ -15,7 +15,7 @@ from oracles import DATA
 THEIRS = json.loads(gzip.decompress((DATA / "ade_nodes.json.gz").read_bytes()))
 OURS = {node.GET_SCHEMA().node_id: node for node in compat.NODES}
 NOT_YET = {
-    "ADE_AnimateDiffSamplingSettings": {"image_inject", "ancestral_opts"},
+    "ADE_AnimateDiffSamplingSettings": {"image_inject"},
     **{name: {"cfg_extras"} for name in THEIRS if name.startswith("ADE_CustomCFG")},
 }
 """Sockets of features that are not here."""
