@@ -50,11 +50,23 @@ def is_zero(amount: Amount) -> bool:
 
 def product(a: Amount, b: Amount) -> Amount:
     """Tensors are brought to the larger picture and the longer clip, the last frame holding on."""
+    a, b = alike(a, b)
+    return a * b
+
+
+def total(a: Amount, b: Amount) -> Amount:
+    """The sum, as `product`."""
+    a, b = alike(a, b)
+    return a + b
+
+
+def alike(a: Amount, b: Amount) -> tuple[Amount, Amount]:
+    """Two tensors in the larger one's picture and the longer one's frames, in any order; numbers stay as they are."""
     if not isinstance(a, Tensor) or not isinstance(b, Tensor):
-        return a * b
+        return a, b
     small, large = sorted((a, b), key=lambda each: each.shape[-2] * each.shape[-1])
     frames = max(len(a), len(b))
-    return rows(resized(small, *large.shape[-2:]), range(frames)) * rows(large, range(frames))
+    return rows(resized(small, *large.shape[-2:]), range(frames)), rows(large, range(frames))
 
 
 def resized(amount: Tensor, height: int, width: int) -> Tensor:

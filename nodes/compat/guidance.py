@@ -1,13 +1,47 @@
-"""Custom CFG of shared workflows."""
+"""Custom CFG of shared workflows, with its extras."""
 
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from comfy.model_patcher import ModelPatcher
 from comfy_api.latest import io
 
-from ...sampling.keyframes import Keyed
+from ...motion.strength import Amount, total
+from ...sampling.guidance import with_guidance, with_perturbed_attention, with_rescale
+from ...sampling.keyframes import InTurns, Keyed
 from ...sampling.schedules import EASINGS
 from .sigmas import EASE
-from .types import MANY, CustomCFG, Multival, form
+from .types import MANY, CFGExtras, CustomCFG, Multival, form
 
 REPLACED = "Guidance Schedule (AnimateDiff)"
+PERTURBED, RESCALED = "PerturbedAttentionGuidance", "RescaleCFG"
+"""The host's nodes."""
+
+
+@dataclass(frozen=True)
+class Extras:
+    perturbed: Amount = 0.0
+    """The scale of perturbed-attention guidance."""
+    rescale: Amount = 0.0
+    """The multiplier of rescaled guidance."""
+
+
+@dataclass(frozen=True)
+class CFGKeyframe:
+    cfg: Keyed
+    extras: Extras | None = None
+
+
+def with_custom_cfg(model: ModelPatcher, keys: tuple[CFGKeyframe, ...]) -> ModelPatcher:
+    """A clone of `model` whose guidance the keyframes take turns in."""
+
+    def turns(pick: Callable[[Extras], Amount]) -> InTurns:
+        return InTurns(tuple(replace(key.cfg, strength=pick(key.extras or Extras())) for key in keys))
+
+    if any(key.extras for key in keys):
+        model = with_rescale(model, turns(lambda extras: extras.rescale))
+        model = with_perturbed_attention(model, turns(lambda extras: extras.perturbed))
+    return with_guidance(model, InTurns(tuple(key.cfg for key in keys)))
 
 
 def cfg_form(node_id: str, display_name: str, *inputs: io.Input) -> io.Schema:
@@ -35,6 +69,10 @@ def previous():
     return CustomCFG.Input("prev_custom_cfg", optional=True, tooltip="Guidance at other times.")
 
 
+def extras():
+    return CFGExtras.Input("cfg_extras", optional=True, tooltip="More that guides, while this cfg holds.")
+
+
 def interpolation():
     return io.Combo.Input("interpolation", options=list(EASE), tooltip="The way in between.")
 
@@ -43,54 +81,62 @@ def printed():
     return io.Boolean.Input("print_keyframes", default=False, tooltip="No use here: they are not printed.")
 
 
-def spaced(values: list[float], start: float, end: float) -> tuple[Keyed, ...]:
+def spaced(values: list[float], start: float, end: float, extras: Extras | None) -> tuple[CFGKeyframe, ...]:
     """A keyframe for each value, evenly from `start` to `end`; only the first is owed a step."""
     last = max(len(values) - 1, 1)
+    starts = [start + (end - start) * index / last for index in range(len(values))]
     return tuple(
-        Keyed(start + (end - start) * index / last, value, 1 if index == 0 else 0) for index, value in enumerate(values)
+        CFGKeyframe(Keyed(begin, value, 1 if index == 0 else 0), extras)
+        for index, (begin, value) in enumerate(zip(starts, values, strict=True))
     )
 
 
 class CustomCFGSimple(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return cfg_form("ADE_CustomCFGSimple", "Custom CFG", cfg())
+        return cfg_form("ADE_CustomCFGSimple", "Custom CFG", cfg(), extras())
 
     @classmethod
-    def execute(cls, cfg: float) -> io.NodeOutput:
-        return io.NodeOutput((Keyed(0.0, cfg),))
+    def execute(cls, cfg: float, cfg_extras=None) -> io.NodeOutput:
+        return io.NodeOutput((CFGKeyframe(Keyed(0.0, cfg), cfg_extras),))
 
 
 class CustomCFGMultival(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return cfg_form("ADE_CustomCFG", "Custom CFG [Multival]", cfg_multival())
+        return cfg_form("ADE_CustomCFG", "Custom CFG [Multival]", cfg_multival(), extras())
 
     @classmethod
-    def execute(cls, cfg_multival) -> io.NodeOutput:
-        return io.NodeOutput((Keyed(0.0, cfg_multival),))
+    def execute(cls, cfg_multival, cfg_extras=None) -> io.NodeOutput:
+        return io.NodeOutput((CFGKeyframe(Keyed(0.0, cfg_multival), cfg_extras),))
 
 
 class CustomCFGKeyframe(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        inputs = [cfg(), percent("start_percent", 0.0), guarantee(), previous()]
+        inputs = [cfg(), percent("start_percent", 0.0), guarantee(), previous(), extras()]
         return cfg_form("ADE_CustomCFGKeyframeSimple", "Custom CFG Keyframe", *inputs)
 
     @classmethod
-    def execute(cls, cfg: float, start_percent: float, guarantee_steps: int, prev_custom_cfg=()) -> io.NodeOutput:
-        return io.NodeOutput((*prev_custom_cfg, Keyed(start_percent, cfg, guarantee_steps)))
+    def execute(
+        cls, cfg: float, start_percent: float, guarantee_steps: int, prev_custom_cfg=(), cfg_extras=None
+    ) -> io.NodeOutput:
+        key = CFGKeyframe(Keyed(start_percent, cfg, guarantee_steps), cfg_extras)
+        return io.NodeOutput((*prev_custom_cfg, key))
 
 
 class CustomCFGKeyframeMultival(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        inputs = [cfg_multival(), percent("start_percent", 0.0), guarantee(), previous()]
+        inputs = [cfg_multival(), percent("start_percent", 0.0), guarantee(), previous(), extras()]
         return cfg_form("ADE_CustomCFGKeyframe", "Custom CFG Keyframe [Multival]", *inputs)
 
     @classmethod
-    def execute(cls, cfg_multival, start_percent: float, guarantee_steps: int, prev_custom_cfg=()) -> io.NodeOutput:
-        return io.NodeOutput((*prev_custom_cfg, Keyed(start_percent, cfg_multival, guarantee_steps)))
+    def execute(
+        cls, cfg_multival, start_percent: float, guarantee_steps: int, prev_custom_cfg=(), cfg_extras=None
+    ) -> io.NodeOutput:
+        key = CFGKeyframe(Keyed(start_percent, cfg_multival, guarantee_steps), cfg_extras)
+        return io.NodeOutput((*prev_custom_cfg, key))
 
 
 class CustomCFGInterpolation(io.ComfyNode):
@@ -105,6 +151,7 @@ class CustomCFGInterpolation(io.ComfyNode):
             io.Int.Input("intervals", default=50, min=2, max=100, tooltip="In how many steps it changes."),
             printed(),
             previous(),
+            extras(),
         ]
         return cfg_form("ADE_CustomCFGKeyframeInterpolation", "Custom CFG Keyframes Interp.", *inputs)
 
@@ -119,10 +166,11 @@ class CustomCFGInterpolation(io.ComfyNode):
         intervals: int,
         print_keyframes: bool,
         prev_custom_cfg=(),
+        cfg_extras=None,
     ) -> io.NodeOutput:
         ease = EASINGS[EASE[interpolation]]
         values = [cfg_start + (cfg_end - cfg_start) * ease(index / (intervals - 1)) for index in range(intervals)]
-        return io.NodeOutput((*prev_custom_cfg, *spaced(values, start_percent, end_percent)))
+        return io.NodeOutput((*prev_custom_cfg, *spaced(values, start_percent, end_percent, cfg_extras)))
 
 
 class CustomCFGFromList(io.ComfyNode):
@@ -131,15 +179,78 @@ class CustomCFGFromList(io.ComfyNode):
         numbers = io.Float.Input(
             "cfgs_float", default=-1, min=-1, step=0.001, force_input=True, tooltip="Numbers, one after the other."
         )
-        inputs = [numbers, percent("start_percent", 0.0), percent("end_percent", 1.0), printed(), previous()]
+        inputs = [numbers, percent("start_percent", 0.0), percent("end_percent", 1.0), printed(), previous(), extras()]
         return cfg_form("ADE_CustomCFGKeyframeFromList", "Custom CFG Keyframes From List", *inputs)
 
     @classmethod
     def execute(
-        cls, cfgs_float, start_percent: float, end_percent: float, print_keyframes: bool, prev_custom_cfg=()
+        cls,
+        cfgs_float,
+        start_percent: float,
+        end_percent: float,
+        print_keyframes: bool,
+        prev_custom_cfg=(),
+        cfg_extras=None,
     ) -> io.NodeOutput:
         values = cfgs_float if isinstance(cfgs_float, list) else [cfgs_float]
-        return io.NodeOutput((*prev_custom_cfg, *spaced(values, start_percent, end_percent)))
+        return io.NodeOutput((*prev_custom_cfg, *spaced(values, start_percent, end_percent, cfg_extras)))
+
+
+def previous_extras():
+    return CFGExtras.Input("prev_extras", optional=True, tooltip="Others.")
+
+
+def perturbed_by(scale, prev_extras: Extras | None) -> Extras:
+    """One more perturbed-attention guidance: scales add up."""
+    before = prev_extras or Extras()
+    return replace(before, perturbed=total(before.perturbed, scale))
+
+
+def rescaled_by(multiplier, prev_extras: Extras | None) -> Extras:
+    """The last multiplier counts."""
+    return replace(prev_extras or Extras(), rescale=multiplier)
+
+
+def extras_form(
+    node_id: str, display_name: str, value: io.Input, make: Callable[..., Extras], replaced_by: str
+) -> type[io.ComfyNode]:
+    """A form with one input of any name for `make`."""
+
+    class ExtrasForm(io.ComfyNode):
+        @classmethod
+        def define_schema(cls) -> io.Schema:
+            output = CFGExtras.Output(display_name="CFG_EXTRAS")
+            return form(node_id, display_name, [value, previous_extras()], output, replaced_by)
+
+        @classmethod
+        def execute(cls, prev_extras=None, **values) -> io.NodeOutput:
+            return io.NodeOutput(make(values[value.id], prev_extras))
+
+    return ExtrasForm
+
+
+def model_form(node_id: str, display_name: str, value: io.Input, apply: Callable, replaced_by: str):
+    """A form that puts one of the extras on a MODEL for a whole sampling."""
+
+    class ModelForm(io.ComfyNode):
+        @classmethod
+        def define_schema(cls) -> io.Schema:
+            inputs = [io.Model.Input("model", tooltip="With motion, or any checkpoint."), value]
+            return form(node_id, display_name, inputs, io.Model.Output(display_name="MODEL"), replaced_by)
+
+        @classmethod
+        def execute(cls, model, **values) -> io.NodeOutput:
+            return io.NodeOutput(apply(model, values[value.id]))
+
+    return ModelForm
+
+
+def scale(kind: type[io.Input] = Multival.Input, name: str = "scale_multival", **words) -> io.Input:
+    return kind(name, tooltip="How strongly self-attention guides.", **words)
+
+
+def multiplier(kind: type[io.Input] = Multival.Input, name: str = "mult_multival", **words) -> io.Input:
+    return kind(name, tooltip="How far the spread is that of the positive prompt.", **words)
 
 
 NODES = [
@@ -149,4 +260,28 @@ NODES = [
     CustomCFGKeyframeMultival,
     CustomCFGInterpolation,
     CustomCFGFromList,
+    extras_form(
+        "ADE_CFGExtrasPAGSimple",
+        "CFG Extras - PAG",
+        scale(io.Float.Input, "scale", default=3.0, min=0.0, max=100.0, step=0.1),
+        perturbed_by,
+        PERTURBED,
+    ),
+    extras_form("ADE_CFGExtrasPAG", "CFG Extras - PAG [Multival]", scale(), perturbed_by, PERTURBED),
+    extras_form(
+        "ADE_CFGExtrasRescaleCFGSimple",
+        "CFG Extras - RescaleCFG",
+        multiplier(io.Float.Input, "multiplier", default=0.7, min=0.0, max=1.0, step=0.01),
+        rescaled_by,
+        RESCALED,
+    ),
+    extras_form("ADE_CFGExtrasRescaleCFG", "CFG Extras - RescaleCFG [Multival]", multiplier(), rescaled_by, RESCALED),
+    model_form(
+        "ADE_PerturbedAttentionGuidanceMultival",
+        "PerturbedAttnGuide [Multival]",
+        scale(),
+        with_perturbed_attention,
+        PERTURBED,
+    ),
+    model_form("ADE_RescaleCFGMultival", "RescaleCFG [Multival]", multiplier(), with_rescale, RESCALED),
 ]

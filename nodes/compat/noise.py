@@ -8,9 +8,7 @@ from comfy_api.latest import io
 from ...sampling import freeinit
 from ...sampling.ancestral import ANCESTRAL_TYPES, AncestralNoise, with_ancestral_noise
 from ...sampling.beta_schedules import with_sigma_table
-from ...sampling.guidance import with_guidance
 from ...sampling.iterations import Iterations, with_iterations
-from ...sampling.keyframes import InTurns, Keyed
 from ...sampling.noise import (
     ADD,
     ADD_WEIGHTED,
@@ -24,6 +22,7 @@ from ...sampling.noise import (
 )
 from ...sampling.run import with_noise_options
 from ...sampling.sigmas import SigmaTable
+from .guidance import CFGKeyframe, with_custom_cfg
 from .types import (
     MANY,
     AncestralOptions,
@@ -49,7 +48,7 @@ INIT_TYPES = {
 class Settings:
     noise: NoiseOptions = NoiseOptions()
     iterations: Iterations | None = None
-    guidance: tuple[Keyed, ...] = ()
+    guidance: tuple[CFGKeyframe, ...] = ()
     sigmas: SigmaTable | None = None
     ancestral: AncestralNoise | None = None
 
@@ -63,7 +62,7 @@ def with_settings(model: ModelPatcher, settings: Settings | None) -> ModelPatche
     if settings.iterations is not None:
         model = with_iterations(model, settings.iterations)
     if settings.guidance:
-        model = with_guidance(model, InTurns(settings.guidance))
+        model = with_custom_cfg(model, settings.guidance)
     if settings.sigmas is not None:
         model = with_sigma_table(model, settings.sigmas)
     if settings.ancestral is not None:

@@ -49,7 +49,9 @@ Block = io.Custom("AD_BLOCK")
 PerBlock = io.Custom("PER_BLOCK")
 """A tuple of BlockStrengths."""
 CustomCFG = io.Custom("CUSTOM_CFG")
-"""A tuple of sampling.keyframes.Keyed: guidance."""
+"""A tuple of compat.guidance.CFGKeyframe."""
+CFGExtras = io.Custom("CFG_EXTRAS")
+"""A compat.guidance.Extras."""
 AncestralOptions = io.Custom("ANCESTRAL_OPTS")
 """A sampling.ancestral.AncestralNoise."""
 SigmaSchedule = io.Custom("SIGMA_SCHEDULE")

@@ -16,7 +16,6 @@ THEIRS = json.loads(gzip.decompress((DATA / "ade_nodes.json.gz").read_bytes()))
 OURS = {node.GET_SCHEMA().node_id: node for node in compat.NODES}
 NOT_YET = {
     "ADE_AnimateDiffSamplingSettings": {"image_inject"},
-    **{name: {"cfg_extras"} for name in THEIRS if name.startswith("ADE_CustomCFG")},
 }
 """Sockets of features that are not here."""
 HOST_LISTS = {"sampler_name": comfy.samplers.KSampler.SAMPLERS, "scheduler": comfy.samplers.KSampler.SCHEDULERS}

@@ -56,7 +56,7 @@ PURE = {
     ],
     "sampling": [
         *("extras", "freeinit", "fuse", "indexed", "keyframes", "noise", "presets"),
-        *("preview", "prompts", "reference", "reuse", "schedules", "sigmas", "windows"),
+        *("preview", "prompts", "reference", "rescale", "reuse", "schedules", "sigmas", "windows"),
     ],
 }
 

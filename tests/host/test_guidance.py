@@ -1,0 +1,79 @@
+"""Guidance besides cfg: rescaled, and by perturbed attention, over frames, regions and the sampling."""
+
+import torch
+from animatediff_native.nodes.compat.guidance import CFGKeyframe, Extras, perturbed_by, rescaled_by, with_custom_cfg
+from animatediff_native.sampling.guidance import with_guidance, with_perturbed_attention, with_rescale
+from animatediff_native.sampling.handler import with_windows
+from animatediff_native.sampling.keyframes import Keyed
+from animatediff_native.sampling.rescale import rescaled
+from animatediff_native.sampling.schedules import FrameValues, Region, parsed, step_values
+from animatediff_native.sampling.windows import STANDARD_STATIC, WindowPlan
+from clips import animated, motion_model, sample
+
+
+def test_rescale_is_the_hosts(sd15):
+    from comfy_extras.nodes_model_advanced import RescaleCFG
+
+    model = animated(sd15, motion_model())
+    expected = sample(RescaleCFG().patch(model, 0.7)[0], cfg=5.0)
+    assert torch.allclose(sample(with_rescale(model, 0.7), cfg=5.0), expected, atol=1e-3)
+    assert torch.allclose(sample(with_rescale(model, 0.0), cfg=5.0), sample(model, cfg=5.0), atol=1e-3)
+    for both in (with_rescale(with_guidance(model, 5.0), 0.7), with_guidance(with_rescale(model, 0.7), 5.0)):
+        assert torch.allclose(sample(both, cfg=7.0), expected, atol=1e-3)
+
+
+def test_perturbed_attention_is_the_hosts(sd15):
+    from comfy_extras.nodes_pag import PerturbedAttentionGuidance
+
+    model = animated(sd15, motion_model())
+    hosts = sample(PerturbedAttentionGuidance.execute(model, 2.0).result[0], steps=1)
+    assert torch.equal(sample(with_perturbed_attention(model, 2.0), steps=1), hosts)
+    plain = sample(model, steps=1)
+    assert not torch.allclose(hosts, plain, atol=1e-3)
+    frames = sample(with_perturbed_attention(model, FrameValues(parsed("0: 2, 4: 0 jump"))), steps=1)
+    assert torch.allclose(frames[:4], hosts[:4], atol=1e-4) and torch.allclose(frames[4:], plain[4:], atol=1e-4)
+    left = torch.zeros(1, 16, 16)
+    left[..., :8] = 1
+    halves = sample(with_perturbed_attention(model, Region(left, 2.0)), steps=1)
+    assert torch.allclose(halves[..., :8], hosts[..., :8], atol=1e-4)
+    assert torch.allclose(halves[..., 8:], plain[..., 8:], atol=1e-4)
+
+
+def test_perturbed_attention_in_windows_and_only_where_it_counts(sd15, motion):
+    model = with_windows(animated(sd15, motion.patcher), WindowPlan(STANDARD_STATIC, 8, 4))
+    hosts = sample(with_perturbed_attention(model, 2.0), frames=12, steps=1)
+    assert motion.runs_of_every_site() == 4  # two windows of the clip, twice
+    frames = with_perturbed_attention(model, FrameValues(parsed("0: 2, 10: 0 jump")))
+    clip = sample(frames, frames=12, steps=1)
+    assert torch.allclose(clip[:10], hosts[:10], atol=1e-4) and not torch.allclose(clip[10:], hosts[10:], atol=1e-3)
+    before = motion.runs_of_every_site()
+    sample(with_perturbed_attention(model, step_values("0: 2, 0.4: 0 jump")), frames=12, steps=4)
+    assert before + 2 * 4 < motion.runs_of_every_site() < before + 4 * 4
+
+
+def test_extras_of_shared_workflows_take_turns_with_their_cfg(sd15):
+    key = {"pag": Extras(perturbed=2.0), "rescale": Extras(rescale=0.7), "none": None}
+    model = animated(sd15, motion_model())
+
+    def one(name, **words):
+        return sample(with_custom_cfg(model, (CFGKeyframe(Keyed(0.0, 5.0), key[name]),)), **words)
+
+    assert torch.allclose(one("pag"), sample(with_perturbed_attention(model, 2.0), cfg=5.0), atol=1e-3)
+    assert torch.allclose(one("rescale"), sample(with_rescale(model, 0.7), cfg=5.0), atol=1e-3)
+    assert torch.allclose(one("none"), sample(model, cfg=5.0), atol=1e-3)
+    seen = []
+    keys = (CFGKeyframe(Keyed(0.0, 5.0), key["pag"]), CFGKeyframe(Keyed(0.4, 3.0), key["rescale"]))
+    watched = with_custom_cfg(model, keys)
+    watched.set_model_sampler_post_cfg_function(lambda arguments: seen.append(arguments) or arguments["denoised"])
+    sample(watched, steps=4)
+    assert len(seen) == 4
+    first, last = seen[0], seen[-1]
+    guided = first["uncond_denoised"] + (first["cond_denoised"] - first["uncond_denoised"]) * 5.0
+    assert not torch.allclose(first["denoised"], guided, atol=1e-2)
+    cond, uncond = last["cond_denoised"], last["uncond_denoised"]
+    assert torch.allclose(last["denoised"], rescaled(last["input"], cond, uncond, last["sigma"], 3.0, 0.7), atol=1e-3)
+
+
+def test_scales_of_several_extras_add_up():
+    both = perturbed_by(torch.tensor([1.0, 2.0]).view(2, 1, 1), rescaled_by(0.5, perturbed_by(3.0, None)))
+    assert both.perturbed.flatten().tolist() == [4.0, 5.0] and both.rescale == 0.5
