@@ -164,7 +164,7 @@ class _WindowedCall(WindowHandler):
             self.references = WindowReferences(reference.at(moment), reference.uses_adain, in_clip)
         if self.extras.reuse is None or (amount := self.extras.reuse.at(moment)) is None:
             return None
-        return spread(amount, range(run.first_frame, length), x_in)
+        return spread(amount, Part(range(run.first_frame, length)), x_in)
 
     def step_of(self, sigma: Tensor) -> int:
         """How many steps of the sampler are done: a second evaluation within a step counts to that step."""

@@ -37,8 +37,11 @@ def with_iterations(model: ModelPatcher, iterations: Iterations) -> ModelPatcher
     """A clone of `model` whose samplers run several times over."""
     model = watch(model)
     model.set_attachments(ITERATIONS, iterations)
-    if not model.get_wrappers(WrappersMP.SAMPLER_SAMPLE, KEY):
-        model.add_wrapper_with_key(WrappersMP.SAMPLER_SAMPLE, KEY, sample_repeatedly)
+    inner = list(model.get_wrappers(WrappersMP.SAMPLER_SAMPLE, KEY))
+    if sample_repeatedly not in inner:  # it goes around those that cut the sampling into parts
+        model.remove_wrappers_with_key(WrappersMP.SAMPLER_SAMPLE, KEY)
+        for wrapper in (sample_repeatedly, *inner):
+            model.add_wrapper_with_key(WrappersMP.SAMPLER_SAMPLE, KEY, wrapper)
     return model
 
 

@@ -9,6 +9,7 @@ from . import (
     gen2,
     guidance,
     i2v,
+    inject,
     lora,
     noise,
     preview,
@@ -20,6 +21,6 @@ from .foreign import refusing_foreign
 
 ROOMS = [
     *(gen2, gen1, i2v, extras, lora, adjust, strength, context, context_extras),
-    *(preview, noise, guidance, sigmas, prompts),
+    *(preview, noise, inject, guidance, sigmas, prompts),
 ]
 NODES = [refusing_foreign(node) for room in ROOMS for node in room.NODES]

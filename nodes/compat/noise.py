@@ -8,6 +8,7 @@ from comfy_api.latest import io
 from ...sampling import freeinit
 from ...sampling.ancestral import ANCESTRAL_TYPES, AncestralNoise, with_ancestral_noise
 from ...sampling.beta_schedules import with_sigma_table
+from ...sampling.injection import Injection, with_injections
 from ...sampling.iterations import Iterations, with_iterations
 from ...sampling.noise import (
     ADD,
@@ -27,6 +28,7 @@ from .types import (
     MANY,
     AncestralOptions,
     CustomCFG,
+    ImageInjections,
     IterationOptions,
     NoiseLayers,
     SampleSettings,
@@ -51,6 +53,7 @@ class Settings:
     guidance: tuple[CFGKeyframe, ...] = ()
     sigmas: SigmaTable | None = None
     ancestral: AncestralNoise | None = None
+    injections: tuple[Injection, ...] = ()
 
 
 def with_settings(model: ModelPatcher, settings: Settings | None) -> ModelPatcher:
@@ -67,6 +70,8 @@ def with_settings(model: ModelPatcher, settings: Settings | None) -> ModelPatche
         model = with_sigma_table(model, settings.sigmas)
     if settings.ancestral is not None:
         model = with_ancestral_noise(model, settings.ancestral)
+    if settings.injections:
+        model = with_injections(model, settings.injections)
     return model
 
 
@@ -116,6 +121,7 @@ class SamplingSettings(io.ComfyNode):
             ),
             CustomCFG.Input("custom_cfg", optional=True, tooltip="Guidance instead of the sampler's cfg."),
             SigmaSchedule.Input("sigma_schedule", optional=True, tooltip="Noise levels instead of beta_schedule's."),
+            ImageInjections.Input("image_inject", optional=True, tooltip="Pictures laid over the clip on the way."),
             AncestralOptions.Input("ancestral_opts", optional=True, tooltip="The noise that the sampler adds."),
         ]
         output = SampleSettings.Output(display_name="settings")
@@ -134,6 +140,7 @@ class SamplingSettings(io.ComfyNode):
         adapt_denoise_steps: bool = False,
         custom_cfg=(),
         sigma_schedule=None,
+        image_inject=(),
         ancestral_opts=None,
     ) -> io.NodeOutput:
         layers = tuple(
@@ -142,7 +149,7 @@ class SamplingSettings(io.ComfyNode):
         )
         base = draw(noise_type, seed_gen, seed_offset, batch_offset, seed_override)
         noise = NoiseOptions(base, layers)
-        return io.NodeOutput(Settings(noise, iteration_opts, custom_cfg, sigma_schedule, ancestral_opts))
+        return io.NodeOutput(Settings(noise, iteration_opts, custom_cfg, sigma_schedule, ancestral_opts, image_inject))
 
 
 class AncestralOptionsForm(io.ComfyNode):

@@ -54,6 +54,10 @@ CFGExtras = io.Custom("CFG_EXTRAS")
 """A compat.guidance.Extras."""
 AncestralOptions = io.Custom("ANCESTRAL_OPTS")
 """A sampling.ancestral.AncestralNoise."""
+ImageInjections = io.Custom("IMAGE_INJECT")
+"""A tuple of sampling.injection.Injection."""
+InjectOptions = io.Custom("IMAGE_INJECT_OPTIONS")
+"""Left and top, in pixels."""
 SigmaSchedule = io.Custom("SIGMA_SCHEDULE")
 """A SigmaTable."""
 

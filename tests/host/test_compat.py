@@ -14,10 +14,6 @@ from oracles import DATA
 
 THEIRS = json.loads(gzip.decompress((DATA / "ade_nodes.json.gz").read_bytes()))
 OURS = {node.GET_SCHEMA().node_id: node for node in compat.NODES}
-NOT_YET = {
-    "ADE_AnimateDiffSamplingSettings": {"image_inject"},
-}
-"""Sockets of features that are not here."""
 HOST_LISTS = {"sampler_name": comfy.samplers.KSampler.SAMPLERS, "scheduler": comfy.samplers.KSampler.SCHEDULERS}
 """Choices that each host has its own of."""
 
@@ -31,8 +27,7 @@ def test_every_form_is_one_of_theirs():
 def test_inputs(node_id):
     found = OURS[node_id].INPUT_TYPES()
     for group in ("required", "optional"):
-        left_out = NOT_YET.get(node_id, set())
-        theirs = [(name, facts) for name, facts in THEIRS[node_id][group] if name not in left_out]
+        theirs = THEIRS[node_id][group]
         ours = found.get(group, {})
         assert list(ours) == [name for name, _ in theirs], group
         for name, facts in theirs:

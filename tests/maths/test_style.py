@@ -55,7 +55,7 @@ PURE = {
         "temporal",
     ],
     "sampling": [
-        *("extras", "freeinit", "fuse", "indexed", "keyframes", "noise", "presets"),
+        *("extras", "freeinit", "fuse", "indexed", "keyframes", "noise", "paste", "presets"),
         *("preview", "prompts", "reference", "rescale", "reuse", "schedules", "sigmas", "windows"),
     ],
 }
