@@ -16,7 +16,7 @@ from comfy.patcher_extension import WrappersMP
 from torch import Tensor
 
 from ..motion.attach import KEY, VIDEOS_PER_COND, VIEWS, MotionRun, ad_params, moment_at
-from ..motion.strength import Amount, Moment, spread
+from ..motion.strength import Amount, Moment, Part, spread
 from . import fuse
 from .extras import NO_EXTRAS, Extras
 from .references import WindowReferences

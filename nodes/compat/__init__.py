@@ -2,6 +2,7 @@
 
 from . import (
     adjust,
+    combine,
     context,
     context_extras,
     extras,
@@ -21,6 +22,6 @@ from .foreign import refusing_foreign
 
 ROOMS = [
     *(gen2, gen1, i2v, extras, lora, adjust, strength, context, context_extras),
-    *(preview, noise, inject, guidance, sigmas, prompts),
+    *(preview, noise, inject, combine, guidance, sigmas, prompts),
 ]
 NODES = [refusing_foreign(node) for room in ROOMS for node in room.NODES]

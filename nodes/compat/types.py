@@ -60,6 +60,8 @@ InjectOptions = io.Custom("IMAGE_INJECT_OPTIONS")
 """Left and top, in pixels."""
 SigmaSchedule = io.Custom("SIGMA_SCHEDULE")
 """A SigmaTable."""
+GIF = io.Custom("GIF")
+"""The path of a file, as text."""
 
 
 def form(node_id: str, display_name: str, inputs: list, output, replaced_by: str) -> io.Schema:
