@@ -2,7 +2,8 @@
 
 import animatediff_native.nodes.compat as compat
 import pytest
-from graphs import Graph, graph_of, optional_sockets
+from comfy_server import ServerError
+from graphs import FILES, Graph, graph_of, optional_sockets
 from safetensors.torch import load_file
 
 IDS = [node.GET_SCHEMA().node_id for node in compat.NODES]
@@ -42,3 +43,27 @@ def test_a_new_socket_says_what_to_add(object_info):
         graph_of(object_info | {"New": new}, "New")
     with pytest.raises(AssertionError, match="Nothing is known to take a NEW. Add it to USES"):
         graph_of(object_info | {"New": new | {"input": {}}}, "New")
+
+
+def test_no_node_takes_a_file_outside_its_folder(server, object_info):
+    """A file that is not in the folder's list is refused before anything runs, paths above all."""
+    asked = 0
+    for node_id, node in object_info.items():
+        for name in file_inputs(node) if node_id in IDS else ():
+            graph = graph_of(object_info, node_id)
+            for path in ("../../../etc/passwd", "/etc/passwd", "..\\secret.ckpt"):
+                graph.prompt["it"]["inputs"][name] = path
+                with pytest.raises(ServerError, match="Value not in list"):
+                    server.run(graph.prompt)
+                asked += 1
+    assert asked >= 12
+
+
+def file_inputs(node: dict) -> list[str]:
+    """The inputs that choose one of a folder's files."""
+    found = []
+    for name, (kind, *rest) in node["input"].get("required", {}).items():
+        choices = kind if isinstance(kind, list) else rest[0].get("options", ()) if rest else ()
+        if FILES.intersection(choices):
+            found.append(name)
+    return found
