@@ -30,6 +30,9 @@ from .motion.load import register_folders  # noqa: E402
 from .nodes import NODES, replaced  # noqa: E402
 from .nodes.compat import renamed  # noqa: E402
 
+WEB_DIRECTORY = "./web"
+"""The help pages of the nodes: docs/<node id>.md, and docs/<node id>/<language>.md."""
+
 register_folders()
 
 

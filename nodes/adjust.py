@@ -18,7 +18,16 @@ class AdjustMotionModel(io.ComfyNode):
             category="animatediff",
             description="Stretches a motion model's sense of time, so that the same motion takes more frames, or makes "
             "its weights stronger or weaker. Put it right behind Load Motion Model.",
-            search_aliases=["animatediff", "adjust pe", "sweetspot", "adjust weight", "motion pe stretch"],
+            search_aliases=[
+                "animatediff",
+                "adjust pe",
+                "sweetspot",
+                "adjust weight",
+                "motion pe stretch",
+                "ad settings",
+                "运动模型",
+                "动态模型设置",
+            ],
             inputs=[
                 MotionModel.Input("motion_model", tooltip="From Load Motion Model."),
                 io.Int.Input(

@@ -20,7 +20,17 @@ class ApplyMotionModel(io.ComfyNode):
             category="animatediff",
             description="Puts a motion model on a checkpoint. Every sampler that gets this MODEL then takes its batch "
             "of latents as the frames of one animation. Chain two of these to run two motion models.",
-            search_aliases=["animatediff", "animate", "use evolved sampling"],
+            search_aliases=[
+                "animatediff",
+                "animate",
+                "use evolved sampling",
+                "evolved",
+                "gen2",
+                "beta schedule",
+                "运动模型",
+                "动态扩散",
+                "动画",
+            ],
             inputs=[
                 io.Model.Input("model", tooltip="An SD1.5 or SDXL checkpoint, with any LoRAs already applied."),
                 MotionModel.Input(

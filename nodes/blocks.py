@@ -19,7 +19,7 @@ class BlockWeightsNode(io.ComfyNode):
             category="animatediff/schedules",
             description="Strengths of some of a motion model's blocks, on top of those of Apply Motion Model. Chain "
             "several; where two speak of the same block, the later one counts.",
-            search_aliases=["animatediff", "per block", "block weight"],
+            search_aliases=["animatediff", "per block", "block weight", "分块", "区块"],
             inputs=[
                 io.Combo.Input(
                     "part",

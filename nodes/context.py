@@ -18,7 +18,17 @@ class ContextWindows(io.ComfyNode):
             category="animatediff",
             description="Samples a clip of any length in overlapping windows of frames, in the memory of one window. "
             "ControlNet hints, masks and prompts per frame go with their frames.",
-            search_aliases=["animatediff", "context options", "long animation", "sliding window", "loop"],
+            search_aliases=[
+                "animatediff",
+                "context options",
+                "long animation",
+                "sliding window",
+                "loop",
+                "looped uniform",
+                "上下文选项",
+                "循环",
+                "长动画",
+            ],
             inputs=[
                 io.Model.Input("model", tooltip="From Apply Motion Model."),
                 io.Combo.Input(

@@ -15,7 +15,7 @@ class FreeInitNode(io.ComfyNode):
             category="animatediff",
             description="Samples the clip several times over; each time the slow changes of its noise stay and the "
             "fast ones are drawn anew. Frames hold together better, at the cost of one run per iteration.",
-            search_aliases=["animatediff", "iteration options", "consistency"],
+            search_aliases=["animatediff", "freeinit", "iteration options", "consistency", "迭代", "一致性"],
             inputs=[
                 io.Model.Input("model", tooltip="From Apply Motion Model."),
                 io.Int.Input("iterations", default=3, min=1, max=32, tooltip="How many times the clip is sampled."),

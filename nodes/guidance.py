@@ -16,7 +16,7 @@ class GuidanceSchedule(io.ComfyNode):
             display_name="Guidance Schedule (AnimateDiff)",
             category="animatediff/schedules",
             description="Replaces the sampler's cfg by one that may change over frames, regions or the sampling.",
-            search_aliases=["animatediff", "custom cfg", "cfg schedule"],
+            search_aliases=["animatediff", "custom cfg", "cfg schedule", "自定义CFG"],
             inputs=[
                 io.Model.Input("model", tooltip="From Apply Motion Model, or any checkpoint."),
                 io.Float.Input(

@@ -17,7 +17,18 @@ class LoadMotionModel(io.ComfyNode):
             category="animatediff",
             description="Loads a motion model: the file that makes a checkpoint's pictures move. "
             "Its kind is read from its contents and shown on the node.",
-            search_aliases=["animatediff", "motion module", "mm_sd_v15", "animatelcm", "hotshot"],
+            search_aliases=[
+                "animatediff",
+                "animatediff loader",
+                "motion module",
+                "mm_sd_v15",
+                "animatelcm",
+                "hotshot",
+                "evolved",
+                "运动模型",
+                "动态模型",
+                "动态扩散",
+            ],
             inputs=[
                 io.Combo.Input(
                     "model_name",

@@ -18,7 +18,19 @@ class LoadMotionLoRA(io.ComfyNode):
             category="animatediff",
             description="Adds a motion LoRA (a camera move, say) to a motion model. Chain several; their strengths add "
             "up. How much of the file fitted is shown on the node.",
-            search_aliases=["animatediff", "motion lora", "camera", "zoom", "pan", "tilt", "roll"],
+            search_aliases=[
+                "animatediff",
+                "motion lora",
+                "animatediff lora",
+                "camera",
+                "zoom",
+                "pan",
+                "tilt",
+                "roll",
+                "运动LoRA",
+                "动态LoRA",
+                "运镜",
+            ],
             inputs=[
                 MotionModel.Input("motion_model", tooltip="The motion model that the LoRA was made for (mostly v2)."),
                 io.Combo.Input(

@@ -17,7 +17,16 @@ class NoiseOptions(io.ComfyNode):
             category="animatediff",
             description="Chooses the noise that each frame starts from, for any sampler. "
             "Chain several to lay noise on noise, everywhere or where a mask is white.",
-            search_aliases=["animatediff", "sample settings", "freenoise", "noise layers", "constant noise"],
+            search_aliases=[
+                "animatediff",
+                "sample settings",
+                "freenoise",
+                "noise layers",
+                "constant noise",
+                "noise type",
+                "噪声",
+                "采样设置",
+            ],
             inputs=[
                 io.Model.Input("model", tooltip="From Apply Motion Model, or from another of these."),
                 io.Combo.Input(

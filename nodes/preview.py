@@ -16,7 +16,7 @@ class PreviewWindows(io.ComfyNode):
             category="animatediff",
             description="A picture of the context windows: frames across, windows down, a band for each step. "
             "The darker a cell, the more its window counts in that frame.",
-            search_aliases=["animatediff", "visualize context", "context options"],
+            search_aliases=["animatediff", "visualize context", "context options", "上下文"],
             inputs=[
                 io.Model.Input("model", tooltip="From Context Windows; without one, the windows a long clip gets."),
                 io.Int.Input("frames", default=48, min=1, max=4096, tooltip="Frames of the clip."),

@@ -15,7 +15,15 @@ class PromptTravel(io.ComfyNode):
             category="animatediff/schedules",
             description="A prompt for every frame: each line names a frame and its prompt, and between two of them the "
             "one turns into the other.",
-            search_aliases=["animatediff", "prompt schedule", "batch prompt", "prompt travel"],
+            search_aliases=[
+                "animatediff",
+                "prompt schedule",
+                "batch prompt",
+                "prompt travel",
+                "fizznodes",
+                "提示词调度",
+                "提示词旅行",
+            ],
             inputs=[
                 io.Clip.Input("clip", tooltip="The checkpoint's text encoder."),
                 io.String.Input(

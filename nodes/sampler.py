@@ -21,7 +21,16 @@ class ContextSampler(io.ComfyNode):
             category="animatediff",
             description="KSampler and Context Windows in one. With continue_from it samples the frames that come "
             "next: a clip of any length in pieces, in the memory of one piece.",
-            search_aliases=["animatediff", "ksampler", "continue", "extend animation", "context options"],
+            search_aliases=[
+                "animatediff",
+                "ksampler",
+                "continue",
+                "extend animation",
+                "context options",
+                "长动画",
+                "续接",
+                "上下文",
+            ],
             inputs=[
                 io.Model.Input("model", tooltip="From Apply Motion Model."),
                 io.Int.Input(

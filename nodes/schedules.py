@@ -50,7 +50,7 @@ class FrameSchedule(io.ComfyNode):
             category="animatediff/schedules",
             description="A value for each frame of the clip, and for a region where there is a mask. For motion scale, "
             "effect, motion LoRAs and guidance.",
-            search_aliases=["animatediff", "multival", "value schedule", "keyframe", "curve"],
+            search_aliases=["animatediff", "multival", "value schedule", "keyframe", "curve", "关键帧", "多值", "曲线"],
             inputs=[
                 io.String.Input(
                     "text",
@@ -102,7 +102,7 @@ class StepSchedule(io.ComfyNode):
             display_name="Step Schedule (AnimateDiff)",
             category="animatediff/schedules",
             description="A value that changes over the sampling. For motion scale, effect, motion LoRAs and guidance.",
-            search_aliases=["animatediff", "keyframe", "timestep", "curve"],
+            search_aliases=["animatediff", "keyframe", "timestep", "curve", "关键帧", "时间步"],
             inputs=[
                 io.String.Input(
                     "text",

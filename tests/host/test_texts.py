@@ -1,0 +1,98 @@
+"""Every node, input and output has its text in each language: help pages, tooltips, translations.
+
+English is what the schemas say; the page shows it where a language has no text of its own. So there is no locales/en.
+"""
+
+import json
+import re
+import subprocess
+from pathlib import Path
+
+import animatediff_native.nodes as nodes
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = ROOT / "web" / "docs"
+SCHEMAS = {node.GET_SCHEMA().node_id: node.GET_SCHEMA() for node in nodes.NODES}
+OURS = [node_id for node_id in SCHEMAS if node_id.startswith("ADN_")]
+LANGUAGES = {path.parent.name: json.loads(path.read_text("utf-8")) for path in ROOT.glob("locales/*/nodeDefs.json")}
+IN_CHINESE = re.compile(r"[\u4e00-\u9fff]")
+
+
+def page_of(node_id: str, language: str) -> str:
+    """The file that the web page fetches: docs/<node>/<language>.md, or docs/<node>.md where there is none."""
+    path = PAGES / node_id / f"{language}.md"
+    return (path if path.is_file() else PAGES / f"{node_id}.md").read_text("utf-8")
+
+
+def rows_of(page: str, head: str) -> dict[str, list[str]]:
+    """The table below a heading: id between backticks -> its cells."""
+    table = page.split(f"\n## {head}\n", 1)[1].split("\n## ", 1)[0]
+    rows = [line.strip("|").split(" | ") for line in table.splitlines() if line.startswith("| ") and "`" in line]
+    return {re.search(r"`(\w+)`", cells[0])[1]: [cell.strip(" |") for cell in cells] for cells in rows}
+
+
+def test_chinese_is_there_and_nothing_is_left_over():
+    assert "zh" in LANGUAGES
+    assert {path.stem for path in PAGES.glob("*.md")} == set(OURS)
+    for language, texts in LANGUAGES.items():
+        assert set(texts) == set(SCHEMAS), language
+        assert {path.parent.name for path in PAGES.glob(f"*/{language}.md")} == set(OURS), language
+
+
+@pytest.mark.parametrize("node_id", SCHEMAS)
+def test_english(node_id):
+    schema = SCHEMAS[node_id]
+    assert schema.display_name and schema.description
+    for entry in schema.inputs:
+        assert entry.tooltip, entry.id
+    for entry in schema.outputs:
+        assert entry.display_name
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("node_id", SCHEMAS)
+def test_translation(node_id, language):
+    schema, texts = SCHEMAS[node_id], LANGUAGES[language][node_id]
+    assert texts["display_name"] and texts["description"]
+    assert list(texts["inputs"]) == [entry.id for entry in schema.inputs]
+    assert list(texts["outputs"]) == [str(index) for index in range(len(schema.outputs))]
+    for name, entry in texts["inputs"].items():
+        assert entry["name"] and entry["tooltip"], name
+    for entry, output in zip(texts["outputs"].values(), schema.outputs, strict=True):
+        assert entry["name"] and bool(entry.get("tooltip")) == bool(output.tooltip)
+    if language == "zh":
+        said = [texts["description"], *(entry["tooltip"] for entry in texts["inputs"].values())]
+        assert all(IN_CHINESE.search(text) for text in said)
+
+
+@pytest.mark.parametrize("language, heads", [("en", ("Inputs", "Outputs")), ("zh", ("输入", "输出"))])
+@pytest.mark.parametrize("node_id", OURS)
+def test_help_page(node_id, language, heads):
+    """Its title is the node's name; it has a row for every input and output, under the names that the node shows."""
+    schema, page = SCHEMAS[node_id], page_of(node_id, language)
+    texts = LANGUAGES.get(language, {}).get(node_id)
+    assert page.startswith(f"# {texts['display_name'] if texts else schema.display_name}\n")
+    assert bool(IN_CHINESE.search(page)) == (language == "zh")
+    inputs, outputs = (rows_of(page, head) for head in heads)
+    assert list(inputs) == [entry.id for entry in schema.inputs]
+    assert list(outputs) == [entry.display_name for entry in schema.outputs]
+    assert all(len(cells) == 3 and all(cells) for cells in inputs.values())
+    if texts:
+        names = [entry["name"] for entry in (*texts["inputs"].values(), *texts["outputs"].values())]
+        for name, cells in zip(names, (*inputs.values(), *outputs.values()), strict=True):
+            assert cells[0].replace("`", "").startswith(name)
+
+
+@pytest.mark.parametrize("node_id", OURS)
+def test_search_finds_our_nodes_by_the_words_people_type(node_id):
+    aliases = SCHEMAS[node_id].search_aliases
+    assert "animatediff" in aliases and len(set(aliases)) == len(aliases) > 1
+    assert any(IN_CHINESE.search(alias) for alias in aliases)
+
+
+def test_the_published_archive_keeps_the_help_pages():
+    """.comfyignore is read as git reads its own: a bare docs/ would take web/docs too."""
+    command = ["git", "-c", f"core.excludesFile={ROOT / '.comfyignore'}", "check-ignore", "--no-index"]
+    for path, ignored in (("web/docs/ADN_FreeInit.md", False), ("locales/zh/nodeDefs.json", False), ("tests/x", True)):
+        assert (subprocess.run([*command, path], cwd=ROOT, capture_output=True).returncode == 0) == ignored, path
