@@ -25,11 +25,10 @@ def page_of(node_id: str, language: str) -> str:
     return (path if path.is_file() else PAGES / f"{node_id}.md").read_text("utf-8")
 
 
-def rows_of(page: str, head: str) -> dict[str, list[str]]:
-    """The table below a heading: id between backticks -> its cells."""
-    table = page.split(f"\n## {head}\n", 1)[1].split("\n## ", 1)[0]
-    rows = [line.strip("|").split(" | ") for line in table.splitlines() if line.startswith("| ") and "`" in line]
-    return {re.search(r"`(\w+)`", cells[0])[1]: [cell.strip(" |") for cell in cells] for cells in rows}
+def entries_of(page: str, head: str) -> dict[str, str]:
+    """The list below a heading: id between backticks -> its line."""
+    lines = page.split(f"\n## {head}\n", 1)[1].split("\n## ", 1)[0].splitlines()
+    return {re.search(r"`(\w+)`", line)[1]: line for line in lines if line.startswith("- ")}
 
 
 def test_chinese_is_there_and_nothing_is_left_over():
@@ -69,19 +68,20 @@ def test_translation(node_id, language):
 @pytest.mark.parametrize("language, heads", [("en", ("Inputs", "Outputs")), ("zh", ("输入", "输出"))])
 @pytest.mark.parametrize("node_id", OURS)
 def test_help_page(node_id, language, heads):
-    """Its title is the node's name; it has a row for every input and output, under the names that the node shows."""
+    """Its title is the node's name; it has an entry for every input and output, under the names that the node shows."""
     schema, page = SCHEMAS[node_id], page_of(node_id, language)
     texts = LANGUAGES.get(language, {}).get(node_id)
     assert page.startswith(f"# {texts['display_name'] if texts else schema.display_name}\n")
     assert bool(IN_CHINESE.search(page)) == (language == "zh")
-    inputs, outputs = (rows_of(page, head) for head in heads)
+    inputs, outputs = (entries_of(page, head) for head in heads)
     assert list(inputs) == [entry.id for entry in schema.inputs]
     assert list(outputs) == [entry.display_name for entry in schema.outputs]
-    assert all(len(cells) == 3 and all(cells) for cells in inputs.values())
+    for line in (*inputs.values(), *outputs.values()):
+        assert len(re.split(r": |：", line, maxsplit=1)[1]) > 1, line
     if texts:
         names = [entry["name"] for entry in (*texts["inputs"].values(), *texts["outputs"].values())]
-        for name, cells in zip(names, (*inputs.values(), *outputs.values()), strict=True):
-            assert cells[0].replace("`", "").startswith(name)
+        for name, line in zip(names, (*inputs.values(), *outputs.values()), strict=True):
+            assert line.startswith((f"- **{name}** `", f"- `{name}`")), name
 
 
 @pytest.mark.parametrize("node_id", OURS)
