@@ -182,7 +182,10 @@ class _WindowedCall(WindowHandler):
 
     def groups(self, all_windows: list[list[int]], conds, x_in: Tensor) -> list[list[list[int]]]:
         """Neighbouring windows of one length, as many as go into one call of the UNet."""
-        most = self.windows_per_call or self.windows_in_memory(len(all_windows[0]), conds, x_in)
+        if any(finds_frames_itself(entry.get("control")) for cond in conds for entry in cond or ()):
+            most = 1
+        else:
+            most = self.windows_per_call or self.windows_in_memory(len(all_windows[0]), conds, x_in)
         groups: list[list[list[int]]] = []
         for window in all_windows:
             if groups and len(groups[-1]) < most and len(groups[-1][0]) == len(window):
@@ -238,7 +241,7 @@ class _WindowedCall(WindowHandler):
             part = copy.copy(control)
             part.previous_controlnet = self.prepare_control_objects(control.previous_controlnet, device)
             hint = part.cond_hint_original
-            if hasattr(control, "sub_idxs"):  # Advanced-ControlNet slices by itself
+            if hasattr(control, "sub_idxs"):
                 part.sub_idxs = indices
             elif isinstance(hint, Tensor) and hint.shape[0] > 1:
                 part.cond_hint_original = hint[[frame % hint.shape[0] for frame in indices]]
@@ -253,6 +256,11 @@ class _WindowedCall(WindowHandler):
         before = (run.iteration * steps + step) * count
         total = run.iterations * steps * count
         comfy.utils.ProgressBar(total).update_absolute(before + done, total)
+
+
+def finds_frames_itself(control) -> bool:
+    """Whether a ControlNet slices by itself (Advanced-ControlNet): it cannot be told of a frame that is there twice."""
+    return control is not None and (hasattr(control, "sub_idxs") or finds_frames_itself(control.previous_controlnet))
 
 
 def with_rows(cond: dict, frames: int) -> dict:

@@ -7,10 +7,13 @@ from comfy_api.latest import io
 
 from ...motion.model import MotionModel
 from ...motion.settings import BlockStrength
+from ...sampling.ancestral import AncestralNoise
+from ...sampling.extras import Extras
 from ...sampling.iterations import Iterations
+from ...sampling.reference import Mode, Tune
 from ...sampling.sigmas import SigmaTable
 from ...sampling.windows import WindowPlan
-from . import adjust, noise, types
+from . import adjust, context, guidance, noise, types
 
 
 def of(kind: type) -> Callable[[object], bool]:
@@ -18,16 +21,24 @@ def of(kind: type) -> Callable[[object], bool]:
 
 
 TUPLES = (
-    *(types.MotionModels, types.ContextOptions, types.NoiseLayers, types.MotionLoRAs, types.PositionAdjusts),
-    *(types.WeightAdjusts, types.Keyframes, types.PerBlock, types.CustomCFG),
+    *(types.MotionModels, types.NoiseLayers, types.MotionLoRAs, types.PositionAdjusts, types.WeightAdjusts),
+    *(types.Keyframes, types.PerBlock, types.CustomCFG, types.ReferenceKeyframes, types.ReuseKeyframes),
+    types.ImageInjections,
 )
 OURS: dict[str, Callable[[object], bool]] = {socket.io_type: of(tuple) for socket in TUPLES} | {
     types.MotionModelADE.io_type: lambda value: (
         isinstance(value, ModelPatcher) and isinstance(value.model, MotionModel)
     ),
+    types.ContextOptions.io_type: of(context.Group),
+    types.ContextExtras.io_type: of(Extras),
+    types.ReferenceMode.io_type: of(Mode),
+    types.ReferenceTune.io_type: of(Tune),
     types.ViewOptions.io_type: of(WindowPlan),
     types.SampleSettings.io_type: of(noise.Settings),
     types.IterationOptions.io_type: of(Iterations),
+    types.AncestralOptions.io_type: of(AncestralNoise),
+    types.CFGExtras.io_type: of(guidance.Extras),
+    types.InjectOptions.io_type: of(tuple),
     types.AdSettings.io_type: of(adjust.Settings),
     types.Block.io_type: of(BlockStrength),
     types.SigmaSchedule.io_type: of(SigmaTable),

@@ -70,16 +70,8 @@ PACKS = (
 """(id, pack) for files that do not note the pack: API prompts, and graphs of old web pages."""
 
 NOT_SERVED = (
-    (r"ADE_ContextExtras", "context extras of this kind are not built"),
-    (r"ADE_Visualize", "use Preview Windows (AnimateDiff)"),
-    (r"ADE_AnimateDiffCombine$", "use ComfyUI's own Create Video with Save Video, or SaveAnimatedWEBP"),
     (r"ADE_\w*(LoraHook|ModelAsLora)", "use ComfyUI's own hook nodes (Create Hook LoRA and others)"),
     (r"ADE_\w*Condition", "use ComfyUI's own conditioning nodes (Cond Pair Set Props and others)"),
-    (r"ADE_(CFGExtras|\w+)PAG|ADE_PerturbedAttention", "use ComfyUI's own PerturbedAttentionGuidance"),
-    (r"ADE_\w*RescaleCFG", "use ComfyUI's own RescaleCFG"),
-    (r"ADE_NoisedImage", "image injection is not built"),
-    (r"ADE_Ancestral", "ancestral options are not built"),
-    (r"ADE_\w*(I2V|UpscaleAndVAEEncode)", "AnimateLCM-I2V is not built"),
     (r"ADE_\w*(Camera|PoseAspectRatio)", "CameraCtrl is not built"),
     (r"ADE_\w*PIA", "PIA is not built"),
     (r"\w*AnimateDiffLoaderV1", "use Load Motion Model and Apply Motion Model"),

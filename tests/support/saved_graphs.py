@@ -11,13 +11,6 @@ with zipfile.ZipFile(DATA / "shared_workflows.zip") as archive:
 GRAPHS = {name.removesuffix(".json"): graph for name, graph in SHARED.items() if "nodes" in graph}
 DANGLING = {"282_eden-workflow-copy-hist"}
 """Files with a link from a node that they do not have: the page itself makes no prompt of these."""
-NOT_YET = {
-    "ADE_AnimateDiffCombine",
-    "ADE_ContextExtras_ContextRef",
-    "ADE_ContextExtras_Set",
-    "ADE_LoadAnimateLCMI2VModel",
-}
-"""Ids that the pack has no form for."""
 RENAMED = {"motion_model_settings": "ad_settings"}
 VIRTUAL = {"Reroute", "PrimitiveNode"}
 """Nodes that the page resolves: a prompt has what is behind them."""
@@ -77,8 +70,7 @@ def check_prompt(node: dict, links: dict, sources: dict, prompt: dict) -> None:
 
 
 def is_ours(node_type: str) -> bool:
-    own = node_type.startswith(("ADE_", "ADN_")) or node_type == "CheckpointLoaderSimpleWithNoiseSelect"
-    return own and node_type not in NOT_YET
+    return node_type.startswith(("ADE_", "ADN_")) or node_type == "CheckpointLoaderSimpleWithNoiseSelect"
 
 
 def nodes_of_file(graph: dict) -> dict:

@@ -11,13 +11,6 @@ from workflows import page_values, shared_workflows
 
 WORKFLOWS = shared_workflows()
 THEIRS = json.loads(gzip.decompress((ROOT / "tests" / "data" / "ade_nodes.json.gz").read_bytes()))
-NOT_YET = {
-    "ADE_AnimateDiffCombine",
-    "ADE_ContextExtras_ContextRef",
-    "ADE_ContextExtras_Set",
-    "ADE_LoadAnimateLCMI2VModel",
-}
-"""Ids that the pack has no form for."""
 RENAMED = {("ADE_AnimateDiffLoaderWithContext", "motion_model_settings"): "ad_settings"}
 """Inputs that an early version of ComfyUI-AnimateDiff-Evolved named otherwise."""
 ANY = "*"
@@ -60,11 +53,7 @@ def test_there_are_65_of_both_formats():
 @each_workflow
 def test_ids(name, object_info):
     ids = {node.type for graph in graphs_in(WORKFLOWS[name]) for node in graph.values() if is_animatediff(node.type)}
-    assert ids and not ids - object_info.keys() - NOT_YET
-
-
-def test_what_is_not_here_is_really_not_here(object_info):
-    assert not NOT_YET & object_info.keys(), "has a form now: take it off the list"
+    assert ids and not ids - object_info.keys()
 
 
 @each_workflow
