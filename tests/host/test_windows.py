@@ -1,6 +1,7 @@
 """Context windows on the host: the same numbers as by hand, the right hints, and nothing that grows but the latents."""
 
 import comfy.context_windows
+import comfy.controlnet
 import comfy.model_management
 import pytest
 import torch
@@ -76,6 +77,30 @@ def test_several_windows_in_one_call_give_the_same_numbers(sd15, motion, family)
     assert torch.allclose(one, three, atol=1e-3)
     sample(with_windows(animated(sd15, motion.patcher), STATIC, windows_per_call=3), frames=20, steps=1)
     assert motion.runs_of_every_site() == 1
+
+
+def test_a_controlnet_that_slices_by_itself_gets_a_window_at_a_time(sd15):
+    """Advanced-ControlNet finds a frame by its place in sub_idxs, so no frame may be there twice."""
+    seen = []
+
+    class Slicing(comfy.controlnet.ControlNet):
+        sub_idxs = None
+
+        def copy(self):
+            own = Slicing(self.control_model, load_device=self.load_device)
+            self.copy_to(own)
+            return own
+
+        def get_control(self, *others):
+            seen.append(self.sub_idxs)
+            return super().get_control(*others)
+
+    plain = controlnet()
+    control = Slicing(plain.control_model, load_device=plain.load_device)
+    hint = torch.rand(20, 3, 128, 128, generator=torch.Generator().manual_seed(4))
+    positive = conditioning(5, control=control.set_cond_hint(hint), control_apply_to_uncond=True)
+    sample(with_windows(animated(sd15, motion_model()), STATIC, windows_per_call=3), 20, 1, positive=positive)
+    assert len(seen) > 1 and all(len(set(frames)) == len(frames) == 8 for frames in seen)
 
 
 @pytest.mark.parametrize("rows", [12, 20, 5])
