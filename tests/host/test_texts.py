@@ -14,7 +14,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = ROOT / "web" / "docs"
 SCHEMAS = {node.GET_SCHEMA().node_id: node.GET_SCHEMA() for node in nodes.NODES}
-OURS = [node_id for node_id in SCHEMAS if node_id.startswith("ADN_")]
+OURS = [node_id for node_id, schema in SCHEMAS.items() if not schema.is_deprecated]
+"""What users find in the menu; the others are forms for shared workflows, which have no help page."""
 LANGUAGES = {path.parent.name: json.loads(path.read_text("utf-8")) for path in ROOT.glob("locales/*/nodeDefs.json")}
 IN_CHINESE = re.compile(r"[\u4e00-\u9fff]")
 
