@@ -24,7 +24,6 @@ from .types import (
 EXTRAS = ContextExtras.Output(display_name="CONTEXT_EXTRAS")
 MODE = ReferenceMode.Output(display_name="CONTEXTREF_MODE")
 TUNE = ReferenceTune.Output(display_name="CONTEXTREF_TUNE")
-CONTEXTREF, NAIVEREUSE = "ADE_ContextExtras_ContextRef", "ADE_ContextExtras_NaiveReuse"
 
 
 def fraction(name: str, default: float, tooltip: str, step: float = 0.001, optional: bool = True):
@@ -71,7 +70,7 @@ class ContextRef(io.ComfyNode):
             ReferenceKeyframes.Input("contextref_kf", optional=True, tooltip="What changes over the sampling."),
             *percents(0.0, 0.25),
         ]
-        return form(CONTEXTREF, "Context Extras: ContextRef", inputs, EXTRAS, REPLACED)
+        return form("ADE_ContextExtras_ContextRef", "Context Extras: ContextRef", inputs, EXTRAS, REPLACED)
 
     @classmethod
     def execute(
@@ -100,7 +99,7 @@ class NaiveReuse(io.ComfyNode):
             *percents(0.0, 0.15),
             fraction("weighted_mean", 0.95, mean),
         ]
-        return form(NAIVEREUSE, "Context Extras: NaiveReuse", inputs, EXTRAS, REPLACED)
+        return form("ADE_ContextExtras_NaiveReuse", "Context Extras: NaiveReuse", inputs, EXTRAS, REPLACED)
 
     @classmethod
     def execute(
@@ -119,7 +118,7 @@ class NaiveReuse(io.ComfyNode):
 class ModeFirst(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return form(f"{CONTEXTREF}_ModeFirst", "ContextRef Mode: First", [], MODE, REPLACED)
+        return form("ADE_ContextExtras_ContextRef_ModeFirst", "ContextRef Mode: First", [], MODE, REPLACED)
 
     @classmethod
     def execute(cls) -> io.NodeOutput:
@@ -131,7 +130,7 @@ class ModeSliding(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         tooltip = "How many windows go together: every (sliding_width - 1)th is looked at by those after it."
         width = io.Int.Input("sliding_width", default=2, min=2, max=MANY, optional=True, tooltip=tooltip)
-        return form(f"{CONTEXTREF}_ModeSliding", "ContextRef Mode: Sliding", [width], MODE, REPLACED)
+        return form("ADE_ContextExtras_ContextRef_ModeSliding", "ContextRef Mode: Sliding", [width], MODE, REPLACED)
 
     @classmethod
     def execute(cls, sliding_width: int = 2) -> io.NodeOutput:
@@ -146,7 +145,7 @@ class ModeIndexes(io.ComfyNode):
             io.String.Input("switch_on_idxs", default="", optional=True, tooltip=frames),
             io.Boolean.Input("always_include_0", default=True, optional=True, tooltip="Also frame 0."),
         ]
-        return form(f"{CONTEXTREF}_ModeIndexes", "ContextRef Mode: Indexes", inputs, MODE, REPLACED)
+        return form("ADE_ContextExtras_ContextRef_ModeIndexes", "ContextRef Mode: Indexes", inputs, MODE, REPLACED)
 
     @classmethod
     def execute(cls, switch_on_idxs: str = "", always_include_0: bool = True) -> io.NodeOutput:
@@ -177,7 +176,7 @@ class TuneAttnAdain(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         inputs = [*tuning("attn", "self-attentions"), *tuning("adain", "blocks")]
-        return form(f"{CONTEXTREF}_TuneAttnAdain", "ContextRef Tune: Attn+Adain", inputs, TUNE, REPLACED)
+        return form("ADE_ContextExtras_ContextRef_TuneAttnAdain", "ContextRef Tune: Attn+Adain", inputs, TUNE, REPLACED)
 
     @classmethod
     def execute(
@@ -197,7 +196,7 @@ class TuneAttn(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         inputs = tuning("attn", "self-attentions")
-        return form(f"{CONTEXTREF}_TuneAttn", "ContextRef Tune: Attn", inputs, TUNE, REPLACED)
+        return form("ADE_ContextExtras_ContextRef_TuneAttn", "ContextRef Tune: Attn", inputs, TUNE, REPLACED)
 
     @classmethod
     def execute(
@@ -209,9 +208,10 @@ class TuneAttn(io.ComfyNode):
 INHERIT = "What is left open stays as the keyframes before it set it."
 
 
-def keyframe_forms(of: str, socket, with_mode_and_tune: bool) -> list[type[io.ComfyNode]]:
-    """Keyframe, KeyframeInterpolation and KeyframeFromList of one extra."""
-    name = of.removeprefix("ADE_ContextExtras_")
+def keyframe_forms(
+    one_id: str, interpolation_id: str, list_id: str, name: str, socket, with_mode_and_tune: bool
+) -> list[type[io.ComfyNode]]:
+    """One keyframe, interpolated ones and those of a list, for the extra of that name."""
     output = socket.Output(display_name=f"{name.upper()}_KF")
     default_start = 1.0 if with_mode_and_tune else 0.0
 
@@ -242,7 +242,7 @@ def keyframe_forms(of: str, socket, with_mode_and_tune: bool) -> list[type[io.Co
                 io.Int.Input("guarantee_steps", default=1, min=0, max=MANY, optional=True, tooltip=steps),
                 inherit_missing(optional=True),
             ]
-            return form(f"{of}_Keyframe", f"{name} Keyframe", inputs, output, REPLACED)
+            return form(one_id, f"{name} Keyframe", inputs, output, REPLACED)
 
         @classmethod
         def execute(
@@ -272,7 +272,7 @@ def keyframe_forms(of: str, socket, with_mode_and_tune: bool) -> list[type[io.Co
                 printed(),
                 *replaced(),
             ]
-            return form(f"{of}_KeyframeInterpolation", f"{name} Keyframes Interp.", inputs, output, REPLACED)
+            return form(interpolation_id, f"{name} Keyframes Interp.", inputs, output, REPLACED)
 
         @classmethod
         def execute(
@@ -306,7 +306,7 @@ def keyframe_forms(of: str, socket, with_mode_and_tune: bool) -> list[type[io.Co
                 printed(),
                 *replaced(),
             ]
-            return form(f"{of}_KeyframeFromList", f"{name} Keyframes From List", inputs, output, REPLACED)
+            return form(list_id, f"{name} Keyframes From List", inputs, output, REPLACED)
 
         @classmethod
         def execute(
@@ -345,7 +345,21 @@ NODES = [
     ModeIndexes,
     TuneAttn,
     TuneAttnAdain,
-    *keyframe_forms(CONTEXTREF, ReferenceKeyframes, with_mode_and_tune=True),
+    *keyframe_forms(
+        "ADE_ContextExtras_ContextRef_Keyframe",
+        "ADE_ContextExtras_ContextRef_KeyframeInterpolation",
+        "ADE_ContextExtras_ContextRef_KeyframeFromList",
+        "ContextRef",
+        ReferenceKeyframes,
+        with_mode_and_tune=True,
+    ),
     NaiveReuse,
-    *keyframe_forms(NAIVEREUSE, ReuseKeyframes, with_mode_and_tune=False),
+    *keyframe_forms(
+        "ADE_ContextExtras_NaiveReuse_Keyframe",
+        "ADE_ContextExtras_NaiveReuse_KeyframeInterpolation",
+        "ADE_ContextExtras_NaiveReuse_KeyframeFromList",
+        "NaiveReuse",
+        ReuseKeyframes,
+        with_mode_and_tune=False,
+    ),
 ]

@@ -9,7 +9,7 @@ from ...sampling.windows import plan_at
 from .types import MANY, ContextOptions, form
 
 
-def visualize_form(of: str, display_name: str, required: list, optional: list) -> io.Schema:
+def visualize_form(node_id: str, display_name: str, required: list, optional: list) -> io.Schema:
     inputs = [
         io.Model.Input("model", tooltip="The MODEL that is sampled."),
         *required,
@@ -21,7 +21,7 @@ def visualize_form(of: str, display_name: str, required: list, optional: list) -
         *optional,
     ]
     output = io.Image.Output(display_name="IMAGE")
-    return form(f"ADE_VisualizeContextOptions{of}", display_name, inputs, output, "Preview Windows (AnimateDiff)")
+    return form(node_id, display_name, inputs, output, "Preview Windows (AnimateDiff)")
 
 
 def sampler_and_scheduler() -> list[io.Input]:
@@ -60,7 +60,7 @@ class VisualizeK(io.ComfyNode):
             "denoise", default=1.0, min=0.0, max=1.0, step=0.01, optional=True, tooltip="As in the sampler."
         )
         required, optional = sampler_and_scheduler(), [steps(), denoise]
-        return visualize_form("K", "Visualize Context Options (K.)", required, optional)
+        return visualize_form("ADE_VisualizeContextOptionsK", "Visualize Context Options (K.)", required, optional)
 
     @classmethod
     def execute(
@@ -84,7 +84,9 @@ class VisualizeKAdvanced(io.ComfyNode):
         first = io.Int.Input("start_step", default=0, min=0, max=MANY, optional=True, tooltip="As start_at_step.")
         last = io.Int.Input("end_step", default=20, min=1, max=MANY, optional=True, tooltip="As end_at_step.")
         required, optional = sampler_and_scheduler(), [steps(), first, last]
-        return visualize_form("KAdv", "Visualize Context Options (K. Adv.)", required, optional)
+        return visualize_form(
+            "ADE_VisualizeContextOptionsKAdv", "Visualize Context Options (K. Adv.)", required, optional
+        )
 
     @classmethod
     def execute(
@@ -107,7 +109,9 @@ class VisualizeCustom(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         sigmas = io.Sigmas.Input("sigmas", tooltip="As in the sampler.")
-        return visualize_form("SCustom", "Visualize Context Options (S. Custom)", [sigmas], [])
+        return visualize_form(
+            "ADE_VisualizeContextOptionsSCustom", "Visualize Context Options (S. Custom)", [sigmas], []
+        )
 
     @classmethod
     def execute(
