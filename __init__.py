@@ -5,8 +5,8 @@ import comfyui_version
 import nodes as host_nodes
 
 MINIMUM_HOST = "0.20.1"
-WEB_DIRECTORY = "web/js"
-"""The page loads these scripts; see web/js/shared_workflows.js."""
+WEB_DIRECTORY = "./web"
+"""What the page loads: its scripts, and the nodes' help pages docs/<node id>.md and docs/<node id>/<language>.md."""
 
 
 def _check_host(version: str) -> None:
@@ -29,9 +29,6 @@ from comfy_api.latest import ComfyExtension  # noqa: E402
 from .motion.load import register_folders  # noqa: E402
 from .nodes import NODES, replaced  # noqa: E402
 from .nodes.compat import renamed  # noqa: E402
-
-WEB_DIRECTORY = "./web"
-"""The help pages of the nodes: docs/<node id>.md, and docs/<node id>/<language>.md."""
 
 register_folders()
 

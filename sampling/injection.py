@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ..motion.attach import KEY, MotionRun
 from ..motion.settings import in_range
-from ..motion.strength import Moment, Strength, amount_at, spread
+from ..motion.strength import Moment, Part, Strength, amount_at, spread
 from .paste import cuts, pasted, stretched
 from .run import watch
 
@@ -121,5 +121,5 @@ def injected(injection: Injection, base, x: Tensor, seen: dict, run: MotionRun) 
             f"{tuple(latents.shape)}. Connect the checkpoint's own VAE."
         )
     strength = amount_at(injection.strength, Moment(run.first_frame + run.full_length))
-    change = (after - before).to(latents) * spread(strength, list(frames), latents)
+    change = (after - before).to(latents) * spread(strength, Part(list(frames)), latents)
     return base.process_latent_in(latents + change).to(x)

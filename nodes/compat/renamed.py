@@ -11,7 +11,8 @@ def register() -> None:
     """
     from server import PromptServer  # there once the server runs, and only then needed
 
-    PromptServer.instance.add_on_prompt_handler(with_new_names)
+    if hasattr(PromptServer, "instance"):  # not where a program uses ComfyUI without its server
+        PromptServer.instance.add_on_prompt_handler(with_new_names)
 
 
 def with_new_names(posted: dict) -> dict:

@@ -319,20 +319,21 @@ SCHEDULERS = FORMS["ADE_SigmaScheduleToSigmas"].INPUT_TYPES()["required"]["sched
 @pytest.mark.parametrize("scheduler", SCHEDULERS)
 def test_sigmas_of_every_scheduler(scheduler):
     """There each of them is an AttributeError."""
-    table = FORMS["ADE_SigmaSchedule"].execute("linear (AnimateDiff-SDXL)").result[0]
-    sigmas = FORMS["ADE_SigmaScheduleToSigmas"].execute(table, scheduler, 6, 1.0).result[0]
+    table = FORMS["ADE_SigmaSchedule"].execute(beta_schedule="linear (AnimateDiff-SDXL)").result[0]
+    words = {"sigma_schedule": table, "scheduler": scheduler}
+    sigmas = FORMS["ADE_SigmaScheduleToSigmas"].execute(**words, steps=6, denoise=1.0).result[0]
     assert len(sigmas) == 7 and sigmas[-1] == 0 and (sigmas.diff() < 0).all()
     assert sigmas[0] > 14.7  # of the table, not of Stable Diffusion's, whose highest is 14.61
-    late = FORMS["ADE_SigmaScheduleToSigmas"].execute(table, scheduler, 3, 0.5).result[0]
+    late = FORMS["ADE_SigmaScheduleToSigmas"].execute(**words, steps=3, denoise=0.5).result[0]
     assert torch.allclose(late, sigmas[3:])
 
 
 def test_float_to_floats_takes_whole_numbers():
     """There an int is an error."""
     for given, expected in ((3, [3]), (0.5, [0.5]), ([1, 2.5], [1, 2.5])):
-        floats = FORMS["ADE_FloatToFloats"].execute(given).result[0]
+        floats = FORMS["ADE_FloatToFloats"].execute(FLOAT=given).result[0]
         assert floats == expected
-        assert FORMS["ADE_MultivalDynamicFloats"].execute(floats).result
+        assert FORMS["ADE_MultivalDynamicFloats"].execute(floats=floats).result
 
 
 def test_random_blending_comes_from_the_samplers_seed(sd15):
@@ -363,11 +364,12 @@ def test_freeinit_noises_with_the_first_noise_or_as_the_old_one():
 def test_no_node_reads_a_path_of_the_server(node):
     """There Load CameraPoses From Path opens any file of the server and shows its first line in an error.
 
-    A file is chosen from a folder's list; texts are prompts, schedules and names.
+    A file is chosen from a folder's list; texts are prompts, schedules and names. The host keeps a filename_prefix
+    within its output folder.
     """
     for inputs in node.INPUT_TYPES().values():
         for name, declared in inputs.items() if isinstance(inputs, dict) else ():
-            if declared[0] == "STRING":
+            if declared[0] == "STRING" and name != "filename_prefix":
                 assert not any(word in name for word in ("path", "file", "folder", "dir")), name
             if name in ("model_name", "ckpt_name", "lora_name", "name"):
                 assert declared[0] == "COMBO" or isinstance(declared[0], list), name

@@ -12,6 +12,7 @@ MOTION_LORA = "random_motion_lora.safetensors"
 LORA = "random_lora.safetensors"
 SDXL_CHECKPOINT = "random_sdxl.safetensors"
 HOTSHOT = "random_hotshot.safetensors"
+ANIMATELCM_I2V = "small_animatelcm_i2v.safetensors"
 VIDEO = "square.mp4"
 CHANNELS = (320, 320, 320, 320)
 """The random checkpoint has SD1.5's blocks, all on 320 channels."""
@@ -20,13 +21,15 @@ CHANNELS = (320, 320, 320, 320)
 def make_models(base: Path, *more: str) -> None:
     """models/checkpoints, models/animatediff_models, ... and input/, as in a ComfyUI. What is there is used again.
 
-    more: "all" also makes a ControlNet, LoRAs, and a video; "sdxl" an SDXL checkpoint and its motion model.
+    more: "all" also makes a motion model with an image encoder, a ControlNet, LoRAs, and a video; "sdxl" an SDXL
+    checkpoint and its motion model.
     """
     models, video = base / "models", base / "input" / VIDEO
     made = {models / "animatediff_models" / MOTION_MODEL: lambda: halved(motion_state("v3", CHANNELS))}
     made[models / "checkpoints" / CHECKPOINT] = lambda: of_the_host("checkpoint_state")
     if "all" in more:
         made[models / "controlnet" / CONTROLNET] = lambda: of_the_host("controlnet_state")
+        made[models / "animatediff_models" / ANIMATELCM_I2V] = lambda: halved(motion_state("animatelcm_i2v", CHANNELS))
         made[models / "animatediff_motion_lora" / MOTION_LORA] = lambda: halved(motion_lora_state(CHANNELS))
         pair = {f"{LAYER}.lora_down.weight": (4, 320), f"{LAYER}.lora_up.weight": (320, 4)}
         made[models / "loras" / LORA] = lambda: filled(pair)

@@ -1,6 +1,6 @@
 // Opens workflows that older web pages saved with ComfyUI-AnimateDiff-Evolved's nodes: puts what their files say in
 // the order and under the names of our forms, before the page reads it. Nodes that another pack serves are left alone.
-import { app } from "../../scripts/app.js"
+import { app } from "../../../scripts/app.js"
 
 const CATEGORY = "animatediff/compatibility" // of nodes/compat/types.py
 const RENAMED = { ADE_AnimateDiffLoaderWithContext: { motion_model_settings: "ad_settings" } }
