@@ -140,8 +140,17 @@ TEXTS = {
 LENGTHS = {"effect_21_floats": 21, "scale_21_floats": 21, "effect_16_floats": 16, "scale_16_floats": 16}
 """Inputs that want a list of so many numbers."""
 
-MARKS = {"ADE_LoadAnimateLCMI2VModel": "i2v", "ADE_InjectI2VIntoAnimateDiffModel": "i2v"}
+LOAD_I2V, APPLY_I2V, INJECT_I2V = (
+    "ADE_LoadAnimateLCMI2VModel",
+    "ADE_ApplyAnimateLCMI2VModel",
+    "ADE_InjectI2VIntoAnimateDiffModel",
+)
+MARKS = {LOAD_I2V: "i2v"}
 """Node types that want a kind of file: what the file's name says."""
+MAKERS_FOR = {(APPLY_I2V, "MOTION_MODEL_ADE"): (LOAD_I2V,), (INJECT_I2V, "MOTION_MODEL_ADE"): (LOAD_I2V,)}
+"""(node type, socket type that it wants of a kind) -> as MAKERS."""
+USES_OF = {(each, "MOTION_MODEL_ADE"): (APPLY_I2V, "motion_model") for each in (LOAD_I2V, INJECT_I2V)}
+"""(node type, socket type that it makes of a kind) -> as USES."""
 
 
 class Graph:
@@ -158,13 +167,16 @@ class Graph:
             for name, declared in found.get(group, {}).items():
                 if name not in inputs and (group == "required" or name in also or not is_socket(declared)):
                     inputs[name] = (
-                        self.made(declared[0], name) if is_socket(declared) else value(class_type, name, declared)
+                        self.made(declared[0], name, class_type)
+                        if is_socket(declared)
+                        else value(class_type, name, declared)
                     )
         return key
 
-    def made(self, socket: str, name: str) -> list:
+    def made(self, socket: str, name: str, class_type: str) -> list:
         """A link to a node that makes a `socket` for the input `name`: one node for all that may share it."""
-        maker = next((each for each in MAKERS.get(socket, ()) if each in self.nodes), None)
+        makers = MAKERS_FOR.get((class_type, socket), MAKERS.get(socket, ()))
+        maker = next((each for each in makers if each in self.nodes), None)
         if maker is None:
             raise AssertionError(
                 f"No node is known to make a {socket}. Add one to MAKERS in tests/support/graphs.py: "
@@ -178,7 +190,8 @@ class Graph:
 
     def use(self, key: str) -> None:
         """Carries every output of a node on, to a sampler where its type goes there, and to a node that saves."""
-        node = self.nodes[self.prompt[key]["class_type"]]
+        class_type = self.prompt[key]["class_type"]
+        node = self.nodes[class_type]
         if node["output_node"]:
             self.sinks.append(key)
         for slot, socket in enumerate(node["output"]) if not node["output_node"] else ():
@@ -187,7 +200,7 @@ class Graph:
                     f"Nothing is known to take a {socket}. Add it to USES in tests/support/graphs.py: "
                     f'"{socket}": ("the id of a node that takes one", "the name of that input").'
                 )
-            user, name, *also = USES[socket]
+            user, name, *also = USES_OF.get((class_type, socket), USES[socket])
             self.use(self.add(f"{key}.{slot}", user, tuple(also), **{name: [key, slot]}))
 
 
