@@ -87,7 +87,7 @@ def seed_offset():
     return io.Int.Input("seed_offset", default=0, min=-MANY, max=MANY, tooltip="Added to the sampler's seed.")
 
 
-def seed_override():
+def seed_override(tooltip: str = "Instead of the sampler's seed; a list is a seed per frame."):
     return io.Int.Input(
         "seed_override",
         default=0,
@@ -95,7 +95,7 @@ def seed_override():
         max=2**64 - 1,
         optional=True,
         force_input=True,
-        tooltip="Instead of the sampler's seed; a list is a seed per frame.",
+        tooltip=tooltip,
     )
 
 
@@ -156,7 +156,7 @@ class AncestralOptionsForm(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         types = io.Combo.Input("noise_type", options=list(ANCESTRAL_TYPES), tooltip="constant: the same in each frame.")
-        inputs = [types, seed_offset(), seed_override()]
+        inputs = [types, seed_offset(), seed_override("Instead of the sampler's seed: one number.")]
         output = AncestralOptions.Output(display_name="ANCESTRAL_OPTS")
         return form("ADE_AncestralOptions", "Ancestral Options", inputs, output, "the sampler's own seed")
 

@@ -68,7 +68,7 @@ def test_input_names(name, object_info):
 def test_values(name, object_info):
     """Choices are in the list, and numbers are in range. Which files there are is the user's affair.
 
-    The page moves the values of Sample Settings that have one more at the end by one place: a switch is given 0.
+    As a page without our script reads them, Sample Settings with one value more at the end give a switch 0.
     """
     for node, definition, _ in served(name, object_info):
         inputs = inputs_of(definition)
