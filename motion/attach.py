@@ -208,7 +208,8 @@ def apply_model_with_motion(
         (motion, settings, picture_of(motion, settings, base, x, part.frames, frames, run))
         for motion, settings in active
     ]
-    call = MotionCall(unet, with_pictures, frames, part, moment, options.get(VIEWS))
+    is_compiled = unet is not base.diffusion_model
+    call = MotionCall(unet, with_pictures, frames, part, moment, options.get(VIEWS), is_compiled)
     with norms_across_frames(unet, call.norms, frames):
         result = executor(x, t, c_concat, c_crossattn, control, call.enter(options), **kwargs)
     if call.unet_ran:

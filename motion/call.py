@@ -12,10 +12,17 @@ from functools import partial
 
 import torch
 from comfy.ldm.modules.attention import SpatialTransformer
-from comfy.ldm.modules.diffusionmodules.openaimodel import ResBlock, UNetModel, forward_timestep_embed
+from comfy.ldm.modules.diffusionmodules.openaimodel import (
+    Downsample,
+    ResBlock,
+    UNetModel,
+    Upsample,
+    forward_timestep_embed,
+)
 from comfy.model_patcher import ModelPatcher
 from torch import Tensor, nn
 
+from .chunks import chunks
 from .fit import sites_by_part, unet_places
 from .formats import Norms
 from .image_encoder import fed_level
@@ -27,6 +34,15 @@ from .temporal import LowRank, Steering, TemporalTransformer
 
 LAYER_PATCH = "forward_timestep_embed_patch"
 EMBEDDING_PATCH = "emb_patch"
+OUTSIDE_LAYERS = (
+    LAYER_PATCH,
+    EMBEDDING_PATCH,
+    "input_block_patch",
+    "input_block_patch_after_skip",
+    "middle_block_after_patch",
+    "output_block_patch",
+)
+"""The host's patches that see the UNet between its layers only."""
 
 
 @dataclass(frozen=True)
@@ -71,8 +87,9 @@ class MotionCall:
         part: Part,
         moment: Moment,
         views,
+        is_compiled: bool = False,
     ):
-        self.frames, self.part, self.views = frames, part, views
+        self.frames, self.part, self.views, self.is_compiled = frames, part, views, is_compiled
         self.placed: dict[tuple[str, int], tuple[nn.Module, list[PlacedModule]]] = {}
         """Block -> (the layer that motion follows there, the modules of every active motion model)."""
         self.owed: Counter[str] = Counter()
@@ -109,7 +126,7 @@ class MotionCall:
         """
         patches = dict(options.get("patches", {}))
         self.others = list(patches.get(LAYER_PATCH, ()))
-        self.entries = [((SpatialTransformer, ResBlock), self.run_layer), *self.others]
+        self.entries = [((SpatialTransformer, ResBlock, Upsample, Downsample), self.run_layer), *self.others]
         patches[LAYER_PATCH] = self.entries
         patches[EMBEDDING_PATCH] = [*patches.get(EMBEDDING_PATCH, ()), self.note_unet_ran]
         return options | {"patches": patches}
@@ -130,12 +147,32 @@ class MotionCall:
         patches = transformer_options["patches"]
         patches[LAYER_PATCH] = self.others
         try:
-            x = forward_timestep_embed(
-                (layer,), x, emb, context, transformer_options, output_shape, time_context, num_video_frames, image_only
-            )
+            if self.in_chunks(layer, x, context, transformer_options):
+                x = self.run_in_chunks(layer, x, emb, context, transformer_options, output_shape)
+            else:
+                others = time_context, num_video_frames, image_only
+                x = forward_timestep_embed((layer,), x, emb, context, transformer_options, output_shape, *others)
         finally:
             patches[LAYER_PATCH] = self.entries
         return self.run_motion(layer, x, transformer_options["block"])
+
+    def in_chunks(self, layer: nn.Module, x: Tensor, context: Tensor | None, options: dict) -> bool:
+        """Whether the layer may get some pictures at a time: nobody else sees what goes through it."""
+        if self.is_compiled or self.others or len(x) != len(context):
+            return False
+        return not isinstance(layer, SpatialTransformer) or not sees_attention(options)
+
+    def run_in_chunks(self, layer: nn.Module, x: Tensor, emb: Tensor, context: Tensor, options: dict, output_shape):
+        """The layer as the host runs it, a few pictures at a time; whole videos where norms average over frames."""
+        unit = self.frames if self.norms != Norms() else 1
+        index, out = options.get("transformer_index"), None
+        for part in chunks(len(x), x.shape[-2] * x.shape[-1], x.shape[1], x.device, unit):
+            if index is not None:
+                options["transformer_index"] = index  # the host counts layers by it
+            y = forward_timestep_embed((layer,), x[part], emb[part], context[part], options, output_shape)
+            out = y.new_empty(len(x), *y.shape[1:]) if out is None else out
+            out[part] = y
+        return out
 
     @torch.compiler.disable
     def run_motion(self, layer: nn.Module, x: Tensor, block: tuple[str, int]) -> Tensor:
@@ -156,6 +193,13 @@ class MotionCall:
                 f"{len(missing)} of {len(self.owed)} motion modules did not run ({', '.join(missing[:3])}...): "
                 "another node replaces parts of the UNet. Remove that node, or put Apply Motion Model behind it."
             )
+
+
+def sees_attention(options: dict) -> bool:
+    """Whether some patch reads or replaces the attention of the UNet: it may ask for all pictures of the call."""
+    return any(name not in OUTSIDE_LAYERS for name, found in options.get("patches", {}).items() if found) or any(
+        options.get("patches_replace", {}).values()
+    )
 
 
 def fed_by(picture: Picture | None, site: str) -> tuple[Callable[[Tensor], Tensor] | None, bool]:

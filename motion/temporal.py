@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
 
+from .chunks import chunks
 from .formats import HEADS
 
 Attention = Callable[[Tensor, Tensor, Tensor, int], Tensor]
@@ -206,20 +207,30 @@ class TemporalTransformer(nn.Module):
         `norm_across_frames`: the GroupNorm averages over f, h, w of a video (diffusers; the SDXL branch) instead
         of over h, w of a frame (guoyww's SD1.5 code). `steering`: its tensors are (b f) 1 h w or (b f) 1 1 1.
         """
-        height = x.shape[-2]
         if norm_across_frames:
             y = self.norm(rearrange(x, "(b f) c h w -> b c (f h) w", f=frames))
-            y = rearrange(y, "b c (f h) w -> (b h w) f c", f=frames)
+            y = rearrange(y, "b c (f h) w -> b f c (h w)", f=frames, w=x.shape[-1])
         else:
-            y = rearrange(self.norm(x), "(b f) c h w -> (b h w) f c", f=frames)
-        steering = steering.mapped(lambda tensor: _as_tokens(tensor, frames, x))
-        y = self.proj_in(y)
+            y = rearrange(self.norm(x), "(b f) c h w -> b f c (h w)", f=frames)
+        steering = steering.mapped(lambda amount: _per_pixel(amount, frames, x))
+        flat = rearrange(x, "(b f) c h w -> b f c (h w)", f=frames)
+        out = torch.empty_like(flat)
+        for pixels in chunks(flat.shape[-1], len(x), flat.shape[2], x.device):
+            own = steering.mapped(lambda amount, pixels=pixels: amount[..., pixels])
+            out[..., pixels] = flat[..., pixels] + self.move(y[..., pixels], views, own)
+        return out.view_as(x)
+
+    def move(self, y: Tensor, views: Views | None, steering: Steering) -> Tensor:
+        """What is added to a hidden state whose normalised pixels these are. y: b f c pixels -> the same shape."""
+        videos = y.shape[0]
+        steering = steering.mapped(lambda amount: rearrange(amount, "b f c pixels -> (b pixels) f c"))
+        y = self.proj_in(rearrange(y, "b f c pixels -> (b pixels) f c"))
         for block in self.transformer_blocks:
             y = block(y, views, steering)
-        return x + rearrange(self.proj_out(y), "(b h w) f c -> (b f) c h w", h=height, w=x.shape[-1])
+        return rearrange(self.proj_out(y), "(b pixels) f c -> b f c pixels", b=videos)
 
 
-def _as_tokens(amount: Tensor, frames: int, like: Tensor) -> Tensor:
-    """(b f) 1 h w or (b f) 1 1 1 -> (b h w) f 1, for pictures `like`."""
+def _per_pixel(amount: Tensor, frames: int, like: Tensor) -> Tensor:
+    """(b f) 1 h w or (b f) 1 1 1 -> b f 1 (h w), for pictures `like`."""
     amount = amount.expand(-1, -1, *like.shape[-2:])
-    return rearrange(amount, "(b f) 1 h w -> (b h w) f 1", f=frames)
+    return rearrange(amount, "(b f) 1 h w -> b f 1 (h w)", f=frames)
