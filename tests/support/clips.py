@@ -13,10 +13,10 @@ from animatediff_native.motion.formats import TABLE, detect
 from animatediff_native.motion.model import MotionModel
 from animatediff_native.motion.settings import MotionSettings
 from animatediff_native.sampling.run import watch
+from prompts_and_latents import FRAMES, conditioning, latents
 from unets import SD15_CHANNELS, SDXL_CHANNELS, controlnet_config
 from weights import filled, motion_state
 
-FRAMES = 8
 CHANNELS = {"sdxl": SDXL_CHANNELS, "hotshot": SDXL_CHANNELS}
 
 
@@ -36,20 +36,6 @@ def motion_model(family: str = "v3", seed: int = 1, channels=None, dtype=torch.f
 def animated(model, motion, **settings):
     """What Apply Motion Model does, with the checkpoint's own noise schedule."""
     return watch(attach(model, motion, MotionSettings(**settings)))
-
-
-def conditioning(seed: int = 5, width: int = 768, tokens: int = 77, **entries):
-    generator = torch.Generator().manual_seed(seed)
-    if width == 2048:
-        entries = {"pooled_output": torch.randn(1, 1280, generator=generator)} | entries
-    return [[torch.randn(1, tokens, width, generator=generator), entries]]
-
-
-def latents(frames: int = FRAMES, height: int = 16, width: int = 16, seed: int | None = None):
-    shape = (frames, 4, height, width)
-    if seed is None:
-        return torch.zeros(shape)
-    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
 
 
 def sample(model, frames: int = FRAMES, steps: int = 2, cfg: float = 4.0, positive=None, negative=None, **words):

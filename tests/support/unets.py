@@ -8,6 +8,7 @@ import comfy.supported_models
 import comfy.taesd.taesd
 import torch
 from comfy.ldm.modules.diffusionmodules.openaimodel import UNetModel
+from safetensors.torch import load_file, save_file
 from weights import clip_g_shapes, clip_l_shapes, filled
 
 SD15 = {
@@ -22,6 +23,11 @@ SDXL = SD15 | {
     "transformer_depth_output": [0, 0, 0, 1, 1, 1, 2, 2, 2], "num_heads": -1, "num_head_channels": 16,
     "context_dim": 2048, "use_linear_in_transformer": True, "num_classes": "sequential", "adm_in_channels": 2816,
 }  # fmt: skip
+
+FULL = {
+    "sd15": SD15 | {"model_channels": 320},
+    "sdxl": SDXL | {"model_channels": 320, "num_head_channels": 64},
+}
 
 SD15_CHANNELS = (32, 64, 128, 128)
 SDXL_CHANNELS = (32, 64, 128)
@@ -40,14 +46,27 @@ def unet_model(
 
     `changes` go into the UNet's configuration.
     """
-    host_class = {"sd15": comfy.supported_models.SD15, "sdxl": comfy.supported_models.SDXL}[arch]
     config = {"sd15": SD15, "sdxl": SDXL}[arch] | changes
+    return patcher_of(arch, config, filled(unet_shapes(config), seed), dtype)
+
+
+def full_unet(arch: str, path, dtype: torch.dtype = torch.float32) -> comfy.model_patcher.ModelPatcher:
+    """A MODEL of SD1.5's full size, or SDXL's with fewer transformer layers, whose weights stay in the file at `path`
+    (in the host's names; made where it is absent) and are shared by all processes that read it."""
+    config = FULL[arch]
+    if not path.exists():
+        save_file({key: value.to(dtype) for key, value in filled(unet_shapes(config)).items()}, path)
+    return patcher_of(arch, config, load_file(path), dtype, assign=True)
+
+
+def patcher_of(arch: str, config: dict, weights: dict, dtype: torch.dtype, assign: bool = False):
+    host_class = {"sd15": comfy.supported_models.SD15, "sdxl": comfy.supported_models.SDXL}[arch]
     device = comfy.model_management.get_torch_device()
     model_config = host_class(dict(config))
     cast = comfy.model_management.unet_manual_cast(dtype, device, model_config.supported_inference_dtypes)
     model_config.set_inference_dtype(dtype, cast)
     model = model_config.get_model({}, "")
-    model.diffusion_model.load_state_dict(filled(unet_shapes(config), seed))
+    model.diffusion_model.load_state_dict(weights, assign=assign)
     return comfy.model_patcher.CoreModelPatcher(
         model, load_device=device, offload_device=comfy.model_management.unet_offload_device()
     )
