@@ -16,7 +16,7 @@ from .fit import check_fit
 from .formats import MotionFormat
 from .neighbours import refuse_ade
 from .norms import norms_across_frames
-from .reference import Picture
+from .picture import Picture
 from .settings import MotionSettings
 from .strength import Area, Moment, Part, is_zero
 

@@ -27,7 +27,7 @@ from .fit import sites_by_part, unet_places
 from .formats import Norms
 from .image_encoder import fed_level
 from .lora import LORAS, STRENGTH
-from .reference import Picture
+from .picture import Picture
 from .settings import MotionSettings
 from .strength import Amount, Moment, Part, amount_at, is_zero, spread
 from .temporal import LowRank, Steering, TemporalTransformer

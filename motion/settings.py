@@ -47,7 +47,7 @@ class Keyframe:
 
 
 @dataclass(frozen=True, eq=False)
-class Reference:
+class ReferencePicture:
     """The picture that a motion model with an image encoder starts from."""
 
     latents: Tensor
@@ -73,7 +73,7 @@ class MotionSettings:
     blocks: tuple[BlockStrength, ...] = ()
     keyframes: Schedule | None = None
     """Gives the Keyframe (its inherited values filled in) that holds at a Moment, or None."""
-    reference: Reference | None = None
+    reference: ReferencePicture | None = None
 
     def __post_init__(self):
         if self.norms not in NORM_MODES:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..motion.strength import Amount, Moment, Strength, amount_at, product
 from .keyframes import holding
-from .reference import Mode, Tune
+from .reference_attention import Mode, Tune
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class ReferenceNow:
 
 @dataclass(frozen=True)
 class Reference:
-    """ContextRef: later windows of a step also look at a kept one (see `reference`)."""
+    """ContextRef: later windows of a step also look at a kept one (see `reference_attention`)."""
 
     strength: Strength = 1.0
     tune: Tune = field(default_factory=Tune)

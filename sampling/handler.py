@@ -19,8 +19,8 @@ from ..motion.attach import KEY, VIDEOS_PER_COND, VIEWS, MotionRun, ad_params, m
 from ..motion.strength import Amount, Moment, Part, spread
 from . import fuse
 from .extras import NO_EXTRAS, Extras
-from .references import WindowReferences
 from .reuse import with_reuse
+from .window_references import WindowReferences
 from .windows import WindowPlan, plan_at, windows
 
 

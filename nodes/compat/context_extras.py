@@ -5,7 +5,7 @@ from dataclasses import replace
 from comfy_api.latest import io
 
 from ...sampling.extras import NO_EXTRAS, ExtraKeyframe, Reference, Reuse
-from ...sampling.reference import INDEXES, SLIDING, Mode, Tune
+from ...sampling.reference_attention import INDEXES, SLIDING, Mode, Tune
 from ...sampling.schedules import EASINGS
 from .context import CONTEXT, REPLACED
 from .sigmas import EASE

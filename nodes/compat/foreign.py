@@ -10,7 +10,7 @@ from ...motion.settings import BlockStrength
 from ...sampling.ancestral import AncestralNoise
 from ...sampling.extras import Extras
 from ...sampling.iterations import Iterations
-from ...sampling.reference import Mode, Tune
+from ...sampling.reference_attention import Mode, Tune
 from ...sampling.sigmas import SigmaTable
 from ...sampling.windows import WindowPlan
 from . import adjust, context, guidance, noise, types

@@ -6,7 +6,7 @@ import comfy.utils
 from comfy_api.latest import io
 
 from ...motion.load import encoder_alone, encoder_file
-from ...motion.reference import with_reference
+from ...motion.picture import with_picture
 from .gen2 import ad_keyframes, ad_settings, loaded, model_name, per_block, settings_of, steering, with_loras
 from .types import MotionModelADE, MotionModels, form
 
@@ -90,7 +90,7 @@ class ApplyAnimateLCMI2VModel(io.ComfyNode):
     ) -> io.NodeOutput:
         settings = settings_of(scale_multival, effect_multival, ad_keyframes, per_block)
         settings = replace(settings, start_percent=start_percent, end_percent=end_percent)
-        settings = with_reference(settings, motion_model, ref_latent["samples"], ref_drift, apply_ref_when_disabled)
+        settings = with_picture(settings, motion_model, ref_latent["samples"], ref_drift, apply_ref_when_disabled)
         return io.NodeOutput((*prev_m_models, (with_loras(motion_model, motion_lora), settings)))
 
 

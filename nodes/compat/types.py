@@ -17,9 +17,9 @@ ViewOptions = io.Custom("VIEW_OPTS")
 ContextExtras = io.Custom("CONTEXT_EXTRAS")
 """A sampling.extras.Extras."""
 ReferenceMode = io.Custom("CONTEXTREF_MODE")
-"""A sampling.reference.Mode."""
+"""A sampling.reference_attention.Mode."""
 ReferenceTune = io.Custom("CONTEXTREF_TUNE")
-"""A sampling.reference.Tune."""
+"""A sampling.reference_attention.Tune."""
 ReferenceKeyframes = io.Custom("CONTEXTREF_KEYFRAME")
 """A tuple of sampling.extras.ExtraKeyframes."""
 ReuseKeyframes = io.Custom("NAIVEREUSE_KEYFRAME")

@@ -5,10 +5,10 @@ import gc
 import animatediff_native.nodes.compat as compat
 import pytest
 import torch
-from animatediff_native.sampling import references
+from animatediff_native.sampling import window_references
 from animatediff_native.sampling.extras import NO_EXTRAS, ExtraKeyframe, Extras, Reference, Reuse
 from animatediff_native.sampling.handler import with_windows
-from animatediff_native.sampling.reference import INDEXES, SLIDING, Mode, Tune
+from animatediff_native.sampling.reference_attention import INDEXES, SLIDING, Mode, Tune
 from animatediff_native.sampling.reuse import with_reuse
 from animatediff_native.sampling.windows import BATCHED, STANDARD_STATIC, WindowPlan, windows
 from clips import animated, conditioning, latents, motion_model, sample
@@ -160,11 +160,11 @@ def test_nothing_is_left_behind(sd15, monkeypatch):
     tree = [name for name, _ in sd15.model.named_modules()]
     living, most = [], []
 
-    class Watched(references.WindowReferences):
+    class Watched(window_references.WindowReferences):
         def __init__(self, *words):
             super().__init__(*words)
             gc.collect()
-            most.append(sum(isinstance(each, references.WindowReferences) for each in gc.get_objects()))
+            most.append(sum(isinstance(each, window_references.WindowReferences) for each in gc.get_objects()))
             living.append(self.bank)
 
     monkeypatch.setattr("animatediff_native.sampling.handler.WindowReferences", Watched)
@@ -172,14 +172,14 @@ def test_nothing_is_left_behind(sd15, monkeypatch):
     assert most == [1, 1, 1] and all(bank for bank in living)
     monkeypatch.undo()
     gc.collect()
-    assert not any(isinstance(each, references.WindowReferences) for each in gc.get_objects())
+    assert not any(isinstance(each, window_references.WindowReferences) for each in gc.get_objects())
     assert torch.equal(clip(sd15, NO_EXTRAS), before)
 
     def broken(*_):
         raise KeyError("in the second window")
 
     with monkeypatch.context() as patch:
-        patch.setattr(references.reference, "with_statistics", broken)
+        patch.setattr(window_references, "with_statistics", broken)
         with pytest.raises(KeyError):
             clip(sd15, referring(tune=BOTH))
     assert torch.equal(clip(sd15, NO_EXTRAS), before)
@@ -194,7 +194,7 @@ def test_other_patches_go_on(sd15):
 
     def replaced(q, k, v, extra):
         seen.append(("replaced", k.shape[1] // q.shape[1]))
-        return references.attention(q, k, v, extra)
+        return window_references.attention(q, k, v, extra)
 
     model.set_model_attn1_replace(replaced, "middle", 0)
     expected = clip(sd15, referring(), motion=False)
@@ -268,7 +268,7 @@ def test_a_model_without_such_a_unet_is_refused():
     class Other:
         diffusion_model = torch.nn.Identity()
 
-    waiting = references.WindowReferences(None, False, [[0]])
+    waiting = window_references.WindowReferences(None, False, [[0]])
     options = {"uuids": [1], "cond_or_uncond": [0]}
     with pytest.raises(ValueError, match="the connected model is Other"):
-        references.ReferenceCall(waiting, 0, Other(), (1, 4, 8, 8), options)
+        window_references.ReferenceCall(waiting, 0, Other(), (1, 4, 8, 8), options)

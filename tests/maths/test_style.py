@@ -56,7 +56,7 @@ PURE = {
     ],
     "sampling": [
         *("extras", "freeinit", "fuse", "indexed", "keyframes", "noise", "paste", "presets"),
-        *("preview", "prompts", "reference", "rescale", "reuse", "schedules", "sigmas", "windows"),
+        *("preview", "prompts", "reference_attention", "rescale", "reuse", "schedules", "sigmas", "windows"),
     ],
 }
 

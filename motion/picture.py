@@ -9,12 +9,12 @@ from torch import Tensor
 
 from .formats import LATENT_CHANNELS
 from .image_encoder import ImageEncoder, laid_on
-from .settings import MotionSettings, Reference, in_range
+from .settings import MotionSettings, ReferencePicture, in_range
 
 DRIFT_AT_MOST = 10.0
 
 
-def with_reference(
+def with_picture(
     settings: MotionSettings, motion_model: ModelPatcher, latents: Tensor, drift: float, when_disabled: bool
 ) -> MotionSettings:
     """`settings` with a picture for `motion_model`. latents: n 4 h w, as the VAE gives them.
@@ -35,7 +35,7 @@ def with_reference(
     if not latents.isfinite().all():
         raise ValueError("ref_latent holds NaN or infinity. Encode the picture again, with the VAE in 32 bits.")
     drift = in_range("ref_drift", drift, 0.0, DRIFT_AT_MOST)
-    return replace(settings, reference=Reference(latents, drift, when_disabled))
+    return replace(settings, reference=ReferencePicture(latents, drift, when_disabled))
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Picture:
     """The reference of one motion model in one call of the UNet; encoded when the first layer asks for it."""
 
     encoder: ImageEncoder
-    reference: Reference
+    reference: ReferencePicture
     process_in: Callable[[Tensor], Tensor]
     """The checkpoint's scaling of latents for its UNet."""
     size: tuple[int, int]

@@ -16,8 +16,18 @@ from torch import Tensor, nn
 
 from ..motion.attach import KEY
 from ..motion.call import LAYER_PATCH
-from . import reference
 from .extras import ReferenceNow
+from .reference_attention import (
+    adain_blocks,
+    attentions_that_take_part,
+    for_frames,
+    mean_and_variance,
+    mixed,
+    over_pixels,
+    over_tokens,
+    turns,
+    with_statistics,
+)
 
 SDXL_FIDELITY = 3
 """SDXL answers to fidelity more strongly; it is raised to this power there."""
@@ -33,7 +43,7 @@ class WindowReferences:
         compiled UNet does not look twice.
         """
         self.now, self.uses_adain, self.windows = now, uses_adain, windows
-        self.turns = reference.turns(now.mode, windows) if now else [(False, False)] * len(windows)
+        self.turns = turns(now.mode, windows) if now else [(False, False)] * len(windows)
         self.bank: dict[tuple, Tensor] = {}
         """(the cond's uuid, the attention's place) -> its input (frames tokens channels)."""
         self.statistics: dict[tuple, tuple[Tensor, Tensor]] = {}
@@ -81,10 +91,10 @@ class ReferenceCall:
         self.power = SDXL_FIDELITY if is_sdxl else 1
         self.attentions, self.blocks = set(), set()
         if now is not None and now.tune.uses_attention:
-            part = reference.attentions_that_take_part(list(self.places.values()), now.tune.attention_weight)
+            part = attentions_that_take_part(list(self.places.values()), now.tune.attention_weight)
             self.attentions = {place for place, takes_part in zip(self.places, part, strict=True) if takes_part}
         if now is not None and now.tune.uses_adain:
-            self.blocks = reference.adain_blocks("sdxl" if is_sdxl else "sd15", now.tune.adain_weight)
+            self.blocks = adain_blocks("sdxl" if is_sdxl else "sd15", now.tune.adain_weight)
         self.inputs: dict[tuple, Tensor] = {}
         self.own_tokens: dict[tuple, int] = {}
         """Attentions whose keys are followed by the reference's -> how many are their own."""
@@ -119,8 +129,8 @@ class ReferenceCall:
             kept = self.together([bank[cond, place] for cond in self.conds]).to(context)
             check_same_shape(kept, context)
             own = self.references.now
-            amount = reference.over_tokens(own.strength, self.frames, kept.shape[1], self.latents)
-            kept = reference.mixed(context, kept, self.of_all(amount, kept, own.tune.attention_strength))
+            amount = over_tokens(own.strength, self.frames, kept.shape[1], self.latents)
+            kept = mixed(context, kept, self.of_all(amount, kept, own.tune.attention_strength))
             before = tuple(torch.cat([each, kept], dim=1) for each in (context, value))
             self.own_tokens[place] = context.shape[1]
         if place in self.inputs:
@@ -140,7 +150,7 @@ class ReferenceCall:
             return others(q, k, v, extra)
         result = others(q, k, v, extra)
         alone = others(q[self.uncond], k[self.uncond, :own], v[self.uncond, :own], extra)
-        result[self.uncond] = reference.mixed(result[self.uncond], alone, fidelity)
+        result[self.uncond] = mixed(result[self.uncond], alone, fidelity)
         return result
 
     def run_layer(self, layer, x, emb, context, transformer_options, *others):
@@ -163,21 +173,21 @@ class ReferenceCall:
             mean, variance = (
                 self.together([kept[cond, block][which] for cond in self.conds]).to(x) for which in (0, 1)
             )
-            amount = reference.over_pixels(own.strength, self.frames, x, self.latents)
+            amount = over_pixels(own.strength, self.frames, x, self.latents)
             amount = self.of_all(amount, x, own.tune.adain_strength)
-            result = reference.mixed(x, reference.with_statistics(x, mean, variance), amount)
+            result = mixed(x, with_statistics(x, mean, variance), amount)
             if self.uncond:
                 fidelity = own.tune.adain_fidelity**self.power
-                result[self.uncond] = reference.mixed(result[self.uncond], x[self.uncond], fidelity)
+                result[self.uncond] = mixed(result[self.uncond], x[self.uncond], fidelity)
         if self.writes:
-            parts = (each.split(self.rows) for each in reference.mean_and_variance(x))
+            parts = (each.split(self.rows) for each in mean_and_variance(x))
             for cond, mean, variance in zip(self.conds, *parts, strict=True):
                 kept[cond, block] = mean, variance
         return result
 
     def together(self, of_conds: list[Tensor]) -> Tensor:
         """What was kept for each cond of this call, as one batch."""
-        return torch.cat([reference.for_frames(kept, self.rows) for kept in of_conds])
+        return torch.cat([for_frames(kept, self.rows) for kept in of_conds])
 
     def of_all(self, amount, like: Tensor, factor: float):
         """A strength over the window's frames, for all conds of the call."""

@@ -3,9 +3,20 @@
 import pytest
 import torch
 from animatediff_native.motion.strength import Moment
-from animatediff_native.sampling import reference
 from animatediff_native.sampling.extras import ExtraKeyframe, Reference, Reuse
-from animatediff_native.sampling.reference import INDEXES, SLIDING, Mode, Tune
+from animatediff_native.sampling.reference_attention import (
+    INDEXES,
+    SLIDING,
+    Mode,
+    Tune,
+    adain_blocks,
+    attentions_that_take_part,
+    for_frames,
+    mean_and_variance,
+    over_tokens,
+    turns,
+    with_statistics,
+)
 from animatediff_native.sampling.reuse import with_reuse
 
 WINDOWS = [[0, 1, 2, 3], [2, 3, 4, 5], [4, 5, 6, 7], [6, 7, 8, 9], [8, 9, 0, 1]]
@@ -32,35 +43,35 @@ def moment(*levels):
     ],
 )
 def test_which_windows_are_kept(mode, kept):
-    found = reference.turns(mode, WINDOWS)
+    found = turns(mode, WINDOWS)
     assert [number for number, (_, keeps) in enumerate(found) if keeps] == kept
     assert [looks for looks, _ in found] == [False, True, True, True, True]
 
 
 def test_the_widest_attentions_take_part_first():
     widths = [320, 640, 1280, 640, 1280]
-    assert reference.attentions_that_take_part(widths, 1.0) == [True] * 5
-    assert reference.attentions_that_take_part(widths, 0.0) == [False] * 5
-    assert reference.attentions_that_take_part(widths, 0.5) == [False, True, True, False, True]
+    assert attentions_that_take_part(widths, 1.0) == [True] * 5
+    assert attentions_that_take_part(widths, 0.0) == [False] * 5
+    assert attentions_that_take_part(widths, 0.5) == [False, True, True, False, True]
 
 
 def test_the_deepest_blocks_take_part_first():
-    assert reference.adain_blocks("sd15", 0.0) == set()
-    assert reference.adain_blocks("sd15", 0.1) == {("middle", 0), ("output", 0)}
+    assert adain_blocks("sd15", 0.0) == set()
+    assert adain_blocks("sd15", 0.1) == {("middle", 0), ("output", 0)}
     outputs = {("output", index) for index in range(4)}
-    assert reference.adain_blocks("sd15", 1.0) == {("middle", 0), ("input", 10), ("input", 11)} | outputs
+    assert adain_blocks("sd15", 1.0) == {("middle", 0), ("input", 10), ("input", 11)} | outputs
     outputs = {("output", index) for index in range(3)}
-    assert reference.adain_blocks("sdxl", 1.0) == {("middle", 0), ("input", 8)} | outputs
+    assert adain_blocks("sdxl", 1.0) == {("middle", 0), ("input", 8)} | outputs
 
 
 def test_adain():
     generator = torch.Generator().manual_seed(0)
     x, other = (torch.randn(2, 3, 4, 5, generator=generator) * scale + scale for scale in (1.0, 7.0))
-    result = reference.with_statistics(x, *reference.mean_and_variance(other))
-    for found, wanted in zip(reference.mean_and_variance(result), reference.mean_and_variance(other), strict=True):
+    result = with_statistics(x, *mean_and_variance(other))
+    for found, wanted in zip(mean_and_variance(result), mean_and_variance(other), strict=True):
         assert torch.allclose(found, wanted, rtol=1e-4)
-    assert torch.allclose(reference.with_statistics(x, *reference.mean_and_variance(x)), x, atol=1e-5)
-    flat = reference.with_statistics(torch.ones(1, 1, 4, 4), *reference.mean_and_variance(other[:1, :1]))
+    assert torch.allclose(with_statistics(x, *mean_and_variance(x)), x, atol=1e-5)
+    flat = with_statistics(torch.ones(1, 1, 4, 4), *mean_and_variance(other[:1, :1]))
     assert torch.allclose(flat, other[:1, :1].mean().expand(1, 1, 4, 4), atol=1e-5)
 
 
@@ -69,19 +80,23 @@ def test_strengths_over_tokens():
     mask = torch.zeros(3, 8, 6)
     mask[:, :, 3:] = 1
     mask[2] = 0.5
-    tokens = reference.over_tokens(mask, [0, 2, 5], 4 * 3, (3, 4, 8, 6))
+    tokens = over_tokens(mask, [0, 2, 5], 4 * 3, (3, 4, 8, 6))
     assert tokens.shape == (3, 12, 1)
     assert tokens[0].view(4, 3)[0].tolist() == pytest.approx([0, 0.5, 1])
     assert torch.equal(tokens[1:], torch.full((2, 12, 1), 0.5))
-    assert reference.over_tokens(torch.tensor([1.0, 2.0]).view(2, 1, 1), [1], 12, (3, 4, 8, 6)).tolist() == [[[2.0]]]
-    assert reference.over_tokens(torch.ones(1, 5, 5), [0], 3 * 2, (1, 4, 9, 7)).shape == (1, 6, 1)  # 9x7, 5x4, 3x2
-    assert reference.over_tokens(0.3, [0], 12, (3, 4, 8, 6)) == 0.3
+    assert over_tokens(torch.tensor([1.0, 2.0]).view(2, 1, 1), [1], 12, (3, 4, 8, 6)).tolist() == [[[2.0]]]
+    assert over_tokens(torch.ones(1, 5, 5), [0], 3 * 2, (1, 4, 9, 7)).shape == (
+        1,
+        6,
+        1,
+    )  # 9x7, 5x4, 3x2
+    assert over_tokens(0.3, [0], 12, (3, 4, 8, 6)) == 0.3
 
 
 def test_a_kept_window_for_one_of_another_length():
     kept = torch.arange(3.0).view(3, 1, 1)
-    assert reference.for_frames(kept, 2).flatten().tolist() == [0, 1]
-    assert reference.for_frames(kept, 5).flatten().tolist() == [0, 1, 2, 2, 2]
+    assert for_frames(kept, 2).flatten().tolist() == [0, 1]
+    assert for_frames(kept, 5).flatten().tolist() == [0, 1, 2, 2, 2]
 
 
 def test_reuse_lays_the_window_end_to_end():
