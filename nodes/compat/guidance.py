@@ -9,9 +9,8 @@ from comfy_api.latest import io
 from ...motion.strength import Amount, total
 from ...sampling.guidance import with_guidance, with_perturbed_attention, with_rescale
 from ...sampling.keyframes import InTurns, Keyed
-from ...sampling.schedules import EASINGS
-from .sigmas import EASE
-from .types import MANY, CFGExtras, CustomCFG, Multival, form
+from .timing import eased, guarantee_steps, interpolation, percent, print_keyframes, spaced
+from .types import CFGExtras, CustomCFG, Multival, form
 
 REPLACED = "Guidance Schedule (AnimateDiff)"
 PERTURBED, RESCALED = "PerturbedAttentionGuidance", "RescaleCFG"
@@ -56,15 +55,6 @@ def cfg_multival():
     return Multival.Input("cfg_multival", tooltip="Instead of the sampler's cfg: a number, or one per frame and pixel.")
 
 
-def percent(name: str, default: float):
-    tooltip = "Where in the sampling (0 is the first step)."
-    return io.Float.Input(name, default=default, min=0.0, max=1.0, step=0.001, tooltip=tooltip)
-
-
-def guarantee():
-    return io.Int.Input("guarantee_steps", default=1, min=0, max=MANY, tooltip="For how many steps at least.")
-
-
 def previous():
     return CustomCFG.Input("prev_custom_cfg", optional=True, tooltip="Guidance at other times.")
 
@@ -73,22 +63,8 @@ def extras():
     return CFGExtras.Input("cfg_extras", optional=True, tooltip="More that guides, while this cfg holds.")
 
 
-def interpolation():
-    return io.Combo.Input("interpolation", options=list(EASE), tooltip="The way in between.")
-
-
-def printed():
-    return io.Boolean.Input("print_keyframes", default=False, tooltip="No use here: they are not printed.")
-
-
-def spaced(values: list[float], start: float, end: float, extras: Extras | None) -> tuple[CFGKeyframe, ...]:
-    """A keyframe for each value, evenly from `start` to `end`; only the first is owed a step."""
-    last = max(len(values) - 1, 1)
-    starts = [start + (end - start) * index / last for index in range(len(values))]
-    return tuple(
-        CFGKeyframe(Keyed(begin, value, 1 if index == 0 else 0), extras)
-        for index, (begin, value) in enumerate(zip(starts, values, strict=True))
-    )
+def keyframes(values: list[float], start: float, end: float, extras: Extras | None) -> tuple[CFGKeyframe, ...]:
+    return tuple(CFGKeyframe(Keyed(*timed), extras) for timed in spaced(values, start, end))
 
 
 class CustomCFGSimple(io.ComfyNode):
@@ -114,7 +90,7 @@ class CustomCFGMultival(io.ComfyNode):
 class CustomCFGKeyframe(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        inputs = [cfg(), percent("start_percent", 0.0), guarantee(), previous(), extras()]
+        inputs = [cfg(), percent("start_percent", 0.0), guarantee_steps(optional=False), previous(), extras()]
         return cfg_form("ADE_CustomCFGKeyframeSimple", "Custom CFG Keyframe", *inputs)
 
     @classmethod
@@ -128,7 +104,7 @@ class CustomCFGKeyframe(io.ComfyNode):
 class CustomCFGKeyframeMultival(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        inputs = [cfg_multival(), percent("start_percent", 0.0), guarantee(), previous(), extras()]
+        inputs = [cfg_multival(), percent("start_percent", 0.0), guarantee_steps(optional=False), previous(), extras()]
         return cfg_form("ADE_CustomCFGKeyframe", "Custom CFG Keyframe [Multival]", *inputs)
 
     @classmethod
@@ -149,7 +125,7 @@ class CustomCFGInterpolation(io.ComfyNode):
             cfg("cfg_end"),
             interpolation(),
             io.Int.Input("intervals", default=50, min=2, max=100, tooltip="In how many steps it changes."),
-            printed(),
+            print_keyframes(),
             previous(),
             extras(),
         ]
@@ -168,9 +144,8 @@ class CustomCFGInterpolation(io.ComfyNode):
         prev_custom_cfg=(),
         cfg_extras=None,
     ) -> io.NodeOutput:
-        ease = EASINGS[EASE[interpolation]]
-        values = [cfg_start + (cfg_end - cfg_start) * ease(index / (intervals - 1)) for index in range(intervals)]
-        return io.NodeOutput((*prev_custom_cfg, *spaced(values, start_percent, end_percent, cfg_extras)))
+        values = eased(cfg_start, cfg_end, interpolation, intervals)
+        return io.NodeOutput((*prev_custom_cfg, *keyframes(values, start_percent, end_percent, cfg_extras)))
 
 
 class CustomCFGFromList(io.ComfyNode):
@@ -179,7 +154,8 @@ class CustomCFGFromList(io.ComfyNode):
         numbers = io.Float.Input(
             "cfgs_float", default=-1, min=-1, step=0.001, force_input=True, tooltip="Numbers, one after the other."
         )
-        inputs = [numbers, percent("start_percent", 0.0), percent("end_percent", 1.0), printed(), previous(), extras()]
+        inputs = [numbers, percent("start_percent", 0.0), percent("end_percent", 1.0), print_keyframes()]
+        inputs += [previous(), extras()]
         return cfg_form("ADE_CustomCFGKeyframeFromList", "Custom CFG Keyframes From List", *inputs)
 
     @classmethod
@@ -193,7 +169,7 @@ class CustomCFGFromList(io.ComfyNode):
         cfg_extras=None,
     ) -> io.NodeOutput:
         values = cfgs_float if isinstance(cfgs_float, list) else [cfgs_float]
-        return io.NodeOutput((*prev_custom_cfg, *spaced(values, start_percent, end_percent, cfg_extras)))
+        return io.NodeOutput((*prev_custom_cfg, *keyframes(values, start_percent, end_percent, cfg_extras)))
 
 
 def previous_extras():

@@ -4,7 +4,7 @@ import torch
 from comfy_api.latest import io
 
 from ...sampling.injection import Injection
-from .guidance import percent
+from .timing import percent
 from .types import MANY, ImageInjections, InjectOptions, Multival, form
 
 REPLACED = "two KSampler (Advanced) with VAE Decode, Image Composite and VAE Encode between them"
@@ -13,8 +13,6 @@ REPLACED = "two KSampler (Advanced) with VAE Decode, Image Composite and VAE Enc
 class NoisedImageInjection(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        start = percent("start_percent", 0.0)
-        start.optional = True
         inputs = [
             io.Image.Input("image", tooltip="Laid over what the sampler sees; one picture, or one per frame."),
             io.Vae.Input("vae", tooltip="The checkpoint's."),
@@ -23,7 +21,7 @@ class NoisedImageInjection(io.ComfyNode):
             io.Boolean.Input(
                 "resize_image", default=True, optional=True, tooltip="Stretches the image over the whole frame."
             ),
-            start,
+            percent("start_percent", 0.0, optional=True),
             io.Int.Input(
                 "guarantee_steps", default=1, min=1, max=MANY, optional=True, tooltip="Before how many steps in a row."
             ),

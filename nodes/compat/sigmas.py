@@ -5,6 +5,7 @@ from comfy_api.latest import io
 
 from ...sampling.beta_schedules import BetaSchedule, sampling_of, sigma_table
 from ...sampling.sigmas import SigmaTable, interpolated, split, weighted
+from .timing import EASE, interpolation
 from .types import SigmaSchedule, form
 
 REPLACED = "Apply Motion Model (beta_schedule)"
@@ -26,7 +27,6 @@ SCHEDULES = {
     "squaredcos_cap_v2": (BetaSchedule("squaredcos_cap_v2"),),
 }
 """Their name -> one schedule, or two whose mean it is."""
-EASE = {"linear": "linear", "ease_in": "ease in", "ease_out": "ease out", "ease_in_out": "ease"}
 
 
 def table_of(name: str) -> SigmaTable:
@@ -115,7 +115,7 @@ class InterpolatedMean(io.ComfyNode):
             schedule("schedule_B"),
             share("weight_A_Start", "The share of schedule_A at the first step."),
             share("weight_A_End", "The share of schedule_A at the last step."),
-            io.Combo.Input("interpolation", options=list(EASE), tooltip="The way in between."),
+            interpolation(),
         )
 
     @classmethod

@@ -7,7 +7,8 @@ from comfy_api.latest import io
 
 from ...motion.settings import BlockStrength, Keyframe
 from ...motion.strength import Amount, product
-from .types import MANY, Block, Floats, Keyframes, Multival, PerBlock, form
+from .timing import guarantee_steps, percent
+from .types import Block, Floats, Keyframes, Multival, PerBlock, form
 
 SCHEDULE = "Frame Schedule (AnimateDiff)"
 
@@ -121,7 +122,7 @@ class AnimateDiffKeyframe(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         start = "Where in the sampling this keyframe begins (0 is the first step)."
         inputs = [
-            io.Float.Input("start_percent", default=0.0, min=0.0, max=1.0, step=0.001, tooltip=start),
+            percent("start_percent", 0.0, start),
             Keyframes.Input("prev_ad_keyframes", optional=True, tooltip="Keyframes at other times."),
             Multival.Input("scale_multival", optional=True, tooltip="Multiplies the motion scale."),
             Multival.Input("effect_multival", optional=True, tooltip="Multiplies the effect."),
@@ -129,9 +130,7 @@ class AnimateDiffKeyframe(io.ComfyNode):
             io.Boolean.Input(
                 "inherit_missing", default=True, optional=True, tooltip="What is left open stays as it was."
             ),
-            io.Int.Input(
-                "guarantee_steps", default=1, min=0, max=MANY, optional=True, tooltip="For how many steps at least."
-            ),
+            guarantee_steps(),
         ]
         output = Keyframes.Output(display_name="AD_KEYFRAMES")
         return form("ADE_AnimateDiffKeyframe", "AnimateDiff Keyframe", inputs, output, "Step Schedule (AnimateDiff)")
