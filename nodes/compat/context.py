@@ -6,7 +6,8 @@ from comfy_api.latest import io
 
 from ...sampling.extras import NO_EXTRAS, Extras
 from ...sampling.windows import BATCHED, LOOPED_UNIFORM, STANDARD_STATIC, STANDARD_UNIFORM, WHOLE_CLIP, WindowPlan
-from .types import MANY, ContextOptions, ViewOptions, form
+from .timing import guarantee_steps, percent
+from .types import ContextOptions, ViewOptions, form
 
 
 @dataclass(frozen=True)
@@ -34,18 +35,22 @@ FUSE_METHODS = ["pyramid", "flat", "overlap-linear", *(LABORATORY + name for nam
 FUSE_METHODS_STATIC = ["pyramid", "relative", *FUSE_METHODS[1:]]
 
 
-def length(of: str):
+def length(of: str = "context"):
     return io.Int.Input(f"{of}_length", default=16, min=1, max=128, tooltip="Frames per window.")
 
 
-def stride(of: str):
+def stride(of: str = "context"):
     return io.Int.Input(f"{of}_stride", default=1, min=1, max=32, tooltip="Also windows of every 2nd, 4th, ... frame.")
 
 
-def overlap(of: str):
+def overlap(of: str = "context"):
     return io.Int.Input(
         f"{of}_overlap", default=4, min=0, max=128, tooltip="Frames that a window shares with the next."
     )
+
+
+def context_schedule():
+    return io.Combo.Input("context_schedule", options=["uniform"], tooltip="The only one.")
 
 
 def closed_loop():
@@ -65,18 +70,19 @@ def use_on_equal_length():
 def group():
     """The inputs by which several context options take turns during the run."""
     start = "Where in the sampling these options begin (0 is the first step)."
-    steps = "For how many steps they hold at least."
     return [
-        io.Float.Input("start_percent", default=0.0, min=0.0, max=1.0, step=0.001, optional=True, tooltip=start),
-        io.Int.Input("guarantee_steps", default=1, min=0, max=MANY, optional=True, tooltip=steps),
+        percent("start_percent", 0.0, start, optional=True),
+        guarantee_steps(tooltip="For how many steps they hold at least."),
         ContextOptions.Input(
             "prev_context", optional=True, tooltip="Context options that hold at other times of the run."
         ),
     ]
 
 
-def view_options():
-    return ViewOptions.Input("view_opts", optional=True, tooltip="Windows inside the temporal attention.")
+def others() -> list[io.Input]:
+    """What most context options end with."""
+    views = ViewOptions.Input("view_opts", optional=True, tooltip="Windows inside the temporal attention.")
+    return [use_on_equal_length(), *group(), views]
 
 
 CONTEXT = ContextOptions.Output(display_name="CONTEXT_OPTS")
@@ -88,154 +94,38 @@ def grouped(prev_context: Group | None, plan: WindowPlan) -> io.NodeOutput:
     return io.NodeOutput(replace(group, plans=(*group.plans, plan)))
 
 
-class StandardStatic(io.ComfyNode):
-    @classmethod
-    def define_schema(cls) -> io.Schema:
-        inputs = [length("context"), overlap("context"), fuse_method(FUSE_METHODS_STATIC), use_on_equal_length()]
-        inputs += [*group(), view_options()]
-        return form("ADE_StandardStaticContextOptions", "Context Options: Standard Static", inputs, CONTEXT, REPLACED)
+def context_form(
+    node_id: str, display_name: str, schedule: str, inputs: list[io.Input], blending: str = "flat"
+) -> type[io.ComfyNode]:
+    """A form for windows by that schedule. blending: the fuse_method of a prompt that names none."""
 
-    @classmethod
-    def execute(
-        cls,
-        context_length: int,
-        context_overlap: int,
-        fuse_method: str = "pyramid",
-        use_on_equal_length: bool = False,
-        start_percent: float = 0.0,
-        guarantee_steps: int = 1,
-        prev_context=None,
-        view_opts=None,
-    ) -> io.NodeOutput:
-        plan = WindowPlan(
-            STANDARD_STATIC,
-            context_length,
-            context_overlap,
-            fuse_method=fuse_method.removeprefix(LABORATORY),
-            use_on_equal_length=use_on_equal_length,
-            views=view_opts,
-            start_percent=start_percent,
-            guarantee_steps=guarantee_steps,
-        )
-        return grouped(prev_context, plan)
+    class ContextForm(io.ComfyNode):
+        @classmethod
+        def define_schema(cls) -> io.Schema:
+            return form(node_id, f"Context Options: {display_name}", inputs, CONTEXT, REPLACED)
 
+        @classmethod
+        def execute(
+            cls,
+            context_length: int,
+            context_overlap: int = 0,
+            context_stride: int = 1,
+            context_schedule: str = "uniform",
+            closed_loop: bool = False,
+            fuse_method: str = blending,
+            use_on_equal_length: bool = False,
+            start_percent: float = 0.0,
+            guarantee_steps: int = 1,
+            prev_context=None,
+            view_opts=None,
+        ) -> io.NodeOutput:
+            method = fuse_method.removeprefix(LABORATORY)
+            plan = WindowPlan(schedule, context_length, context_overlap, context_stride, closed_loop, method)
+            turn = {"start_percent": start_percent, "guarantee_steps": guarantee_steps}
+            plan = replace(plan, use_on_equal_length=use_on_equal_length, views=view_opts, **turn)
+            return grouped(prev_context, plan)
 
-class StandardUniform(io.ComfyNode):
-    @classmethod
-    def define_schema(cls) -> io.Schema:
-        inputs = [length("context"), stride("context"), overlap("context"), fuse_method(), use_on_equal_length()]
-        inputs += [*group(), view_options()]
-        return form("ADE_StandardUniformContextOptions", "Context Options: Standard Uniform", inputs, CONTEXT, REPLACED)
-
-    @classmethod
-    def execute(
-        cls,
-        context_length: int,
-        context_stride: int,
-        context_overlap: int,
-        fuse_method: str = "pyramid",
-        use_on_equal_length: bool = False,
-        start_percent: float = 0.0,
-        guarantee_steps: int = 1,
-        prev_context=None,
-        view_opts=None,
-    ) -> io.NodeOutput:
-        plan = WindowPlan(
-            STANDARD_UNIFORM,
-            context_length,
-            context_overlap,
-            context_stride,
-            fuse_method=fuse_method.removeprefix(LABORATORY),
-            use_on_equal_length=use_on_equal_length,
-            views=view_opts,
-            start_percent=start_percent,
-            guarantee_steps=guarantee_steps,
-        )
-        return grouped(prev_context, plan)
-
-
-class LoopedUniform(io.ComfyNode):
-    @classmethod
-    def define_schema(cls) -> io.Schema:
-        inputs = [length("context"), stride("context"), overlap("context"), closed_loop(), fuse_method()]
-        inputs += [use_on_equal_length(), *group(), view_options()]
-        return form("ADE_LoopedUniformContextOptions", "Context Options: Looped Uniform", inputs, CONTEXT, REPLACED)
-
-    @classmethod
-    def execute(
-        cls,
-        context_length: int,
-        context_stride: int,
-        context_overlap: int,
-        closed_loop: bool,
-        fuse_method: str = "flat",
-        use_on_equal_length: bool = False,
-        start_percent: float = 0.0,
-        guarantee_steps: int = 1,
-        prev_context=None,
-        view_opts=None,
-    ) -> io.NodeOutput:
-        plan = WindowPlan(
-            LOOPED_UNIFORM,
-            context_length,
-            context_overlap,
-            context_stride,
-            closed_loop,
-            fuse_method.removeprefix(LABORATORY),
-            use_on_equal_length,
-            view_opts,
-            start_percent,
-            guarantee_steps,
-        )
-        return grouped(prev_context, plan)
-
-
-class UniformLegacy(LoopedUniform):
-    """The first of these forms, from when there was one schedule."""
-
-    @classmethod
-    def define_schema(cls) -> io.Schema:
-        inputs = [length("context"), stride("context"), overlap("context")]
-        inputs += [io.Combo.Input("context_schedule", options=["uniform"], tooltip="The only one."), closed_loop()]
-        inputs += [fuse_method(default="flat"), use_on_equal_length(), *group(), view_options()]
-        return form(
-            "ADE_AnimateDiffUniformContextOptions", "Context Options: Looped Uniform", inputs, CONTEXT, REPLACED
-        )
-
-    @classmethod
-    def execute(
-        cls,
-        context_length: int,
-        context_stride: int,
-        context_overlap: int,
-        context_schedule: str,
-        closed_loop: bool,
-        fuse_method: str = "flat",
-        use_on_equal_length: bool = False,
-        start_percent: float = 0.0,
-        guarantee_steps: int = 1,
-        prev_context=None,
-        view_opts=None,
-    ) -> io.NodeOutput:
-        own = (context_length, context_stride, context_overlap, closed_loop, fuse_method, use_on_equal_length)
-        return super().execute(*own, start_percent, guarantee_steps, prev_context, view_opts)
-
-
-class Batched(io.ComfyNode):
-    @classmethod
-    def define_schema(cls) -> io.Schema:
-        return form(
-            "ADE_BatchedContextOptions", "Context Options: Batched", [length("context"), *group()], CONTEXT, REPLACED
-        )
-
-    @classmethod
-    def execute(
-        cls, context_length: int, start_percent: float = 0.0, guarantee_steps: int = 1, prev_context=None
-    ) -> io.NodeOutput:
-        plan = WindowPlan(
-            BATCHED, context_length, 0, fuse_method="flat", start_percent=start_percent, guarantee_steps=guarantee_steps
-        )
-        return grouped(prev_context, plan)
+    return ContextForm
 
 
 class ViewsOnly(io.ComfyNode):
@@ -248,72 +138,80 @@ class ViewsOnly(io.ComfyNode):
     def execute(
         cls, view_opts_req, start_percent: float = 0.0, guarantee_steps: int = 1, prev_context=None
     ) -> io.NodeOutput:
-        plan = WindowPlan(
-            WHOLE_CLIP,
-            1,
-            0,
-            fuse_method="flat",
-            views=view_opts_req,
-            start_percent=start_percent,
-            guarantee_steps=guarantee_steps,
-        )
-        return grouped(prev_context, plan)
+        turn = {"start_percent": start_percent, "guarantee_steps": guarantee_steps}
+        return grouped(prev_context, WindowPlan(WHOLE_CLIP, 1, 0, fuse_method="flat", views=view_opts_req, **turn))
 
 
-class StandardStaticView(io.ComfyNode):
-    @classmethod
-    def define_schema(cls) -> io.Schema:
-        inputs = [length("view"), overlap("view"), fuse_method()]
-        return form("ADE_StandardStaticViewOptions", "View Options: Standard Static", inputs, VIEW, REPLACED)
+def view_form(node_id: str, display_name: str, schedule: str, inputs: list[io.Input]) -> type[io.ComfyNode]:
+    """A form for windows inside the temporal attention."""
 
-    @classmethod
-    def execute(cls, view_length: int, view_overlap: int, fuse_method: str = "flat") -> io.NodeOutput:
-        return io.NodeOutput(
-            WindowPlan(STANDARD_STATIC, view_length, view_overlap, fuse_method=fuse_method.removeprefix(LABORATORY))
-        )
+    class ViewForm(io.ComfyNode):
+        @classmethod
+        def define_schema(cls) -> io.Schema:
+            return form(node_id, f"View Options: {display_name}", inputs, VIEW, REPLACED)
 
+        @classmethod
+        def execute(
+            cls,
+            view_length: int,
+            view_overlap: int,
+            view_stride: int = 1,
+            closed_loop: bool = False,
+            fuse_method: str = "flat",
+            use_on_equal_length: bool = False,
+        ) -> io.NodeOutput:
+            method = fuse_method.removeprefix(LABORATORY)
+            own = (view_length, view_overlap, view_stride, closed_loop, method, use_on_equal_length)
+            return io.NodeOutput(WindowPlan(schedule, *own))
 
-class StandardUniformView(io.ComfyNode):
-    @classmethod
-    def define_schema(cls) -> io.Schema:
-        inputs = [length("view"), stride("view"), overlap("view"), fuse_method()]
-        return form("ADE_StandardUniformViewOptions", "View Options: Standard Uniform", inputs, VIEW, REPLACED)
-
-    @classmethod
-    def execute(cls, view_length: int, view_stride: int, view_overlap: int, fuse_method: str = "flat") -> io.NodeOutput:
-        method = fuse_method.removeprefix(LABORATORY)
-        return io.NodeOutput(WindowPlan(STANDARD_UNIFORM, view_length, view_overlap, view_stride, fuse_method=method))
-
-
-class LoopedUniformView(io.ComfyNode):
-    @classmethod
-    def define_schema(cls) -> io.Schema:
-        inputs = [length("view"), stride("view"), overlap("view"), closed_loop(), fuse_method(), use_on_equal_length()]
-        return form("ADE_LoopedUniformViewOptions", "View Options: Looped Uniform", inputs, VIEW, REPLACED)
-
-    @classmethod
-    def execute(
-        cls,
-        view_length: int,
-        view_stride: int,
-        view_overlap: int,
-        closed_loop: bool,
-        fuse_method: str = "flat",
-        use_on_equal_length: bool = False,
-    ) -> io.NodeOutput:
-        method = fuse_method.removeprefix(LABORATORY)
-        plan = WindowPlan(LOOPED_UNIFORM, view_length, view_overlap, view_stride, closed_loop, method)
-        return io.NodeOutput(replace(plan, use_on_equal_length=use_on_equal_length))
+    return ViewForm
 
 
 NODES = [
-    StandardStatic,
-    StandardUniform,
-    LoopedUniform,
-    UniformLegacy,
-    Batched,
+    context_form(
+        "ADE_StandardStaticContextOptions",
+        "Standard Static",
+        STANDARD_STATIC,
+        [length(), overlap(), fuse_method(FUSE_METHODS_STATIC), *others()],
+        "pyramid",
+    ),
+    context_form(
+        "ADE_StandardUniformContextOptions",
+        "Standard Uniform",
+        STANDARD_UNIFORM,
+        [length(), stride(), overlap(), fuse_method(), *others()],
+        "pyramid",
+    ),
+    context_form(
+        "ADE_LoopedUniformContextOptions",
+        "Looped Uniform",
+        LOOPED_UNIFORM,
+        [length(), stride(), overlap(), closed_loop(), fuse_method(), *others()],
+    ),
+    context_form(  # the first of these forms, from when there was one schedule
+        "ADE_AnimateDiffUniformContextOptions",
+        "Looped Uniform",
+        LOOPED_UNIFORM,
+        [length(), stride(), overlap(), context_schedule(), closed_loop(), fuse_method(default="flat"), *others()],
+    ),
+    context_form("ADE_BatchedContextOptions", "Batched", BATCHED, [length(), *group()]),
     ViewsOnly,
-    StandardStaticView,
-    StandardUniformView,
-    LoopedUniformView,
+    view_form(
+        "ADE_StandardStaticViewOptions",
+        "Standard Static",
+        STANDARD_STATIC,
+        [length("view"), overlap("view"), fuse_method()],
+    ),
+    view_form(
+        "ADE_StandardUniformViewOptions",
+        "Standard Uniform",
+        STANDARD_UNIFORM,
+        [length("view"), stride("view"), overlap("view"), fuse_method()],
+    ),
+    view_form(
+        "ADE_LoopedUniformViewOptions",
+        "Looped Uniform",
+        LOOPED_UNIFORM,
+        [length("view"), stride("view"), overlap("view"), closed_loop(), fuse_method(), use_on_equal_length()],
+    ),
 ]
