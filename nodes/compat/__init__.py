@@ -5,6 +5,7 @@ from . import (
     combine,
     context,
     context_extras,
+    extra_keyframes,
     extras,
     gen1,
     gen2,
@@ -21,7 +22,7 @@ from . import (
 from .foreign import refusing_foreign
 
 ROOMS = [
-    *(gen2, gen1, i2v, extras, lora, adjust, strength, context, context_extras),
+    *(gen2, gen1, i2v, extras, lora, adjust, strength, context, context_extras, extra_keyframes),
     *(preview, noise, inject, combine, guidance, sigmas, prompts),
 ]
 NODES = [refusing_foreign(node) for room in ROOMS for node in room.NODES]

@@ -4,11 +4,10 @@ from dataclasses import replace
 
 from comfy_api.latest import io
 
-from ...sampling.extras import NO_EXTRAS, ExtraKeyframe, Reference, Reuse
+from ...sampling.extras import NO_EXTRAS, Reference, Reuse
 from ...sampling.reference_attention import INDEXES, SLIDING, Mode, Tune
-from ...sampling.schedules import EASINGS
 from .context import CONTEXT, REPLACED
-from .sigmas import EASE
+from .timing import span
 from .types import (
     MANY,
     ContextExtras,
@@ -24,17 +23,6 @@ from .types import (
 EXTRAS = ContextExtras.Output(display_name="CONTEXT_EXTRAS")
 MODE = ReferenceMode.Output(display_name="CONTEXTREF_MODE")
 TUNE = ReferenceTune.Output(display_name="CONTEXTREF_TUNE")
-
-
-def fraction(name: str, default: float, tooltip: str, step: float = 0.001, optional: bool = True):
-    return io.Float.Input(name, default=default, min=0.0, max=1.0, step=step, optional=optional, tooltip=tooltip)
-
-
-def percents(start: float, end: float, optional: bool = True) -> list[io.Input]:
-    return [
-        fraction("start_percent", start, "Where in the sampling it begins (0 is the first step).", optional=optional),
-        fraction("end_percent", end, "Where in the sampling it ends (1 is the last step).", optional=optional),
-    ]
 
 
 def prev_extras():
@@ -68,7 +56,7 @@ class ContextRef(io.ComfyNode):
             ReferenceMode.Input("contextref_mode", optional=True, tooltip="Which windows are looked at."),
             ReferenceTune.Input("contextref_tune", optional=True, tooltip="How much is taken of them."),
             ReferenceKeyframes.Input("contextref_kf", optional=True, tooltip="What changes over the sampling."),
-            *percents(0.0, 0.25),
+            *span(0.0, 0.25, optional=True),
         ]
         return form("ADE_ContextExtras_ContextRef", "Context Extras: ContextRef", inputs, EXTRAS, REPLACED)
 
@@ -91,13 +79,13 @@ class ContextRef(io.ComfyNode):
 class NaiveReuse(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        mean = "How much of the first window is taken."
+        mean = {"default": 0.95, "min": 0.0, "max": 1.0, "step": 0.001, "optional": True}
         inputs = [
             prev_extras(),
             strength_multival(),
             ReuseKeyframes.Input("naivereuse_kf", optional=True, tooltip="What changes over the sampling."),
-            *percents(0.0, 0.15),
-            fraction("weighted_mean", 0.95, mean),
+            *span(0.0, 0.15, optional=True),
+            io.Float.Input("weighted_mean", tooltip="How much of the first window is taken.", **mean),
         ]
         return form("ADE_ContextExtras_NaiveReuse", "Context Extras: NaiveReuse", inputs, EXTRAS, REPLACED)
 
@@ -165,10 +153,12 @@ def frame_numbers(text: str) -> set[int]:
 
 
 def tuning(of: str, subject: str) -> list[io.Input]:
+    words = {"default": 1.0, "min": 0.0, "max": 1.0, "step": 0.01, "optional": True}
+    fidelity = "How little the negative prompt sees of the reference."
     return [
-        fraction(f"{of}_style_fidelity", 1.0, "How little the negative prompt sees of the reference.", 0.01),
-        fraction(f"{of}_ref_weight", 1.0, f"How many of the UNet's {subject} take part.", 0.01),
-        fraction(f"{of}_strength", 1.0, "How much of the reference is taken there.", 0.01),
+        io.Float.Input(f"{of}_style_fidelity", tooltip=fidelity, **words),
+        io.Float.Input(f"{of}_ref_weight", tooltip=f"How many of the UNet's {subject} take part.", **words),
+        io.Float.Input(f"{of}_strength", tooltip="How much of the reference is taken there.", **words),
     ]
 
 
@@ -205,138 +195,6 @@ class TuneAttn(io.ComfyNode):
         return io.NodeOutput(Tune(attn_style_fidelity, attn_ref_weight, attn_strength))
 
 
-INHERIT = "What is left open stays as the keyframes before it set it."
-
-
-def keyframe_forms(
-    one_id: str, interpolation_id: str, list_id: str, name: str, socket, with_mode_and_tune: bool
-) -> list[type[io.ComfyNode]]:
-    """One keyframe, interpolated ones and those of a list, for the extra of that name."""
-    output = socket.Output(display_name=f"{name.upper()}_KF")
-    default_start = 1.0 if with_mode_and_tune else 0.0
-
-    def replaced() -> list[io.Input]:
-        inputs = [
-            socket.Input("prev_kf", optional=True, tooltip="Keyframes at other times."),
-            Multival.Input("mult_multival", optional=True, tooltip="Multiplies the strength."),
-        ]
-        if with_mode_and_tune:
-            inputs.append(ReferenceMode.Input("mode_replace", optional=True, tooltip="Instead of its mode."))
-            inputs.append(ReferenceTune.Input("tune_replace", optional=True, tooltip="Instead of its tune."))
-        return inputs
-
-    def inherit_missing(optional: bool = False):
-        return io.Boolean.Input("inherit_missing", default=True, optional=optional, tooltip=INHERIT)
-
-    def printed():
-        return io.Boolean.Input("print_keyframes", default=False, tooltip="No use here: they are not printed.")
-
-    class KeyframeForm(io.ComfyNode):
-        @classmethod
-        def define_schema(cls) -> io.Schema:
-            steps = "For how many steps at least."
-            inputs = [
-                *replaced(),
-                fraction("mult", 1.0, "Multiplies the strength."),
-                fraction("start_percent", 0.0, "Where in the sampling this keyframe begins (0 is the first step)."),
-                io.Int.Input("guarantee_steps", default=1, min=0, max=MANY, optional=True, tooltip=steps),
-                inherit_missing(optional=True),
-            ]
-            return form(one_id, f"{name} Keyframe", inputs, output, REPLACED)
-
-        @classmethod
-        def execute(
-            cls,
-            prev_kf=(),
-            mult_multival=None,
-            mode_replace=None,
-            tune_replace=None,
-            mult: float = 1.0,
-            start_percent: float = default_start,
-            guarantee_steps: int = 1,
-            inherit_missing: bool = True,
-        ) -> io.NodeOutput:
-            what = (mult_multival, tune_replace, mode_replace, inherit_missing)
-            return io.NodeOutput((*prev_kf, ExtraKeyframe(start_percent, mult, *what, guarantee_steps)))
-
-    class KeyframeInterpolationForm(io.ComfyNode):
-        @classmethod
-        def define_schema(cls) -> io.Schema:
-            inputs = [
-                *percents(0.0, 1.0, optional=False),
-                fraction("mult_start", 1.0, "The first one's mult.", optional=False),
-                fraction("mult_end", 1.0, "The last one's mult.", optional=False),
-                io.Combo.Input("interpolation", options=list(EASE), tooltip="The way in between."),
-                io.Int.Input("intervals", default=50, min=2, max=100, tooltip="How many keyframes."),
-                inherit_missing(),
-                printed(),
-                *replaced(),
-            ]
-            return form(interpolation_id, f"{name} Keyframes Interp.", inputs, output, REPLACED)
-
-        @classmethod
-        def execute(
-            cls,
-            start_percent: float,
-            end_percent: float,
-            mult_start: float,
-            mult_end: float,
-            interpolation: str,
-            intervals: int,
-            inherit_missing: bool,
-            print_keyframes: bool,
-            prev_kf=(),
-            mult_multival=None,
-            mode_replace=None,
-            tune_replace=None,
-        ) -> io.NodeOutput:
-            ease = EASINGS[EASE[interpolation]]
-            mults = [mult_start + (mult_end - mult_start) * ease(index / (intervals - 1)) for index in range(intervals)]
-            what = (mult_multival, tune_replace, mode_replace, inherit_missing)
-            return io.NodeOutput((*prev_kf, *keyframes(mults, start_percent, end_percent, what)))
-
-    class KeyframeFromListForm(io.ComfyNode):
-        @classmethod
-        def define_schema(cls) -> io.Schema:
-            numbers = "Mults, one after the other."
-            inputs = [
-                io.Float.Input("mults_float", default=-1, min=-1, step=0.001, force_input=True, tooltip=numbers),
-                *percents(0.0, 1.0, optional=False),
-                inherit_missing(),
-                printed(),
-                *replaced(),
-            ]
-            return form(list_id, f"{name} Keyframes From List", inputs, output, REPLACED)
-
-        @classmethod
-        def execute(
-            cls,
-            mults_float,
-            start_percent: float,
-            end_percent: float,
-            inherit_missing: bool,
-            print_keyframes: bool,
-            prev_kf=(),
-            mult_multival=None,
-            mode_replace=None,
-            tune_replace=None,
-        ) -> io.NodeOutput:
-            mults = mults_float if isinstance(mults_float, list) else [mults_float]
-            what = (mult_multival, tune_replace, mode_replace, inherit_missing)
-            return io.NodeOutput((*prev_kf, *keyframes(mults, start_percent, end_percent, what)))
-
-    return [KeyframeForm, KeyframeInterpolationForm, KeyframeFromListForm]
-
-
-def keyframes(mults: list[float], start: float, end: float, what: tuple) -> list[ExtraKeyframe]:
-    """A keyframe for each mult, evenly from `start` to `end`; only the first is owed a step."""
-    last = max(len(mults) - 1, 1)
-    return [
-        ExtraKeyframe(start + (end - start) * index / last, mult, *what, guarantee_steps=1 if index == 0 else 0)
-        for index, mult in enumerate(mults)
-    ]
-
-
 NODES = [
     SetContextExtras,
     ContextRef,
@@ -345,21 +203,5 @@ NODES = [
     ModeIndexes,
     TuneAttn,
     TuneAttnAdain,
-    *keyframe_forms(
-        "ADE_ContextExtras_ContextRef_Keyframe",
-        "ADE_ContextExtras_ContextRef_KeyframeInterpolation",
-        "ADE_ContextExtras_ContextRef_KeyframeFromList",
-        "ContextRef",
-        ReferenceKeyframes,
-        with_mode_and_tune=True,
-    ),
     NaiveReuse,
-    *keyframe_forms(
-        "ADE_ContextExtras_NaiveReuse_Keyframe",
-        "ADE_ContextExtras_NaiveReuse_KeyframeInterpolation",
-        "ADE_ContextExtras_NaiveReuse_KeyframeFromList",
-        "NaiveReuse",
-        ReuseKeyframes,
-        with_mode_and_tune=False,
-    ),
 ]
