@@ -13,22 +13,20 @@ from .gen2 import (
     evolved,
     loaded,
     model_name,
+    motion_lora,
+    multivals,
     per_block,
     sample_settings,
     settings_of,
     with_loras,
 )
-from .types import MotionLoRAs, Multival, form
+from .types import form
 
 REPLACED = "Load Motion Model and Apply Motion Model"
 
 
 def model():
     return io.Model.Input("model", tooltip="An SD1.5 or SDXL checkpoint.")
-
-
-def motion_lora():
-    return MotionLoRAs.Input("motion_lora", optional=True, tooltip="From Load AnimateDiff LoRA.")
 
 
 def scaled(ad_settings, motion_scale):
@@ -48,8 +46,7 @@ class LoaderGen1(io.ComfyNode):
             ad_settings(),
             ad_keyframes(),
             sample_settings(),
-            Multival.Input("scale_multival", optional=True, tooltip="The motion scale."),
-            Multival.Input("effect_multival", optional=True, tooltip="How much of the motion model is used."),
+            *multivals(),
             per_block(),
         ]
         output = io.Model.Output(display_name="MODEL")

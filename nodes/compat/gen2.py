@@ -1,7 +1,5 @@
 """Load AnimateDiff Model -> Apply AnimateDiff Model -> Use Evolved Sampling."""
 
-from dataclasses import replace
-
 import folder_paths
 from comfy_api.latest import io
 
@@ -15,6 +13,7 @@ from ...sampling.handler import with_windows
 from ...sampling.run import watch
 from .noise import with_settings
 from .sigmas import SCHEDULES, table_of
+from .timing import percent
 from .types import (
     AdSettings,
     ContextOptions,
@@ -68,10 +67,12 @@ def ad_settings():
     return AdSettings.Input("ad_settings", optional=True, tooltip="Changes of the motion model's weights.")
 
 
-def steering() -> list[io.Input]:
-    """What steers a motion model, but for ad_keyframes and per_block."""
+def motion_lora():
+    return MotionLoRAs.Input("motion_lora", optional=True, tooltip="From Load AnimateDiff LoRA.")
+
+
+def multivals() -> list[io.Input]:
     return [
-        MotionLoRAs.Input("motion_lora", optional=True, tooltip="From Load AnimateDiff LoRA."),
         Multival.Input("scale_multival", optional=True, tooltip="The motion scale."),
         Multival.Input("effect_multival", optional=True, tooltip="How much of the motion model is used."),
     ]
@@ -83,6 +84,19 @@ def ad_keyframes():
 
 def per_block():
     return PerBlock.Input("per_block", optional=True, tooltip="Strengths of single blocks.")
+
+
+def steering_in_a_range() -> list[io.Input]:
+    """What the advanced forms have behind the motion model."""
+    return [
+        percent("start_percent", 0.0, "Where in the sampling it starts."),
+        percent("end_percent", 1.0, "Where in the sampling it ends."),
+        motion_lora(),
+        *multivals(),
+        ad_keyframes(),
+        MotionModels.Input("prev_m_models", optional=True, tooltip="Motion models that run before."),
+        per_block(),
+    ]
 
 
 class LoadAnimateDiffModel(io.ComfyNode):
@@ -105,7 +119,8 @@ class ApplyAnimateDiffModelSimple(io.ComfyNode):
             "Apply AnimateDiff Model",
             [
                 MotionModelADE.Input("motion_model", tooltip="From Load AnimateDiff Model."),
-                *steering(),
+                motion_lora(),
+                *multivals(),
                 ad_keyframes(),
                 per_block(),
             ],
@@ -124,22 +139,13 @@ class ApplyAnimateDiffModelSimple(io.ComfyNode):
 class ApplyAnimateDiffModel(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        percent = {"min": 0.0, "max": 1.0, "step": 0.001}
-        return form(
-            "ADE_ApplyAnimateDiffModel",
-            "Apply AnimateDiff Model (Adv.)",
-            [
-                MotionModelADE.Input("motion_model", tooltip="From Load AnimateDiff Model."),
-                io.Float.Input("start_percent", default=0.0, tooltip="Where in the sampling it starts.", **percent),
-                io.Float.Input("end_percent", default=1.0, tooltip="Where in the sampling it ends.", **percent),
-                *steering(),
-                ad_keyframes(),
-                MotionModels.Input("prev_m_models", optional=True, tooltip="Motion models that run before."),
-                per_block(),
-            ],
-            MotionModels.Output(display_name="M_MODELS"),
-            "Apply Motion Model",
-        )
+        inputs = [
+            MotionModelADE.Input("motion_model", tooltip="From Load AnimateDiff Model."),
+            *steering_in_a_range(),
+        ]
+        output = MotionModels.Output(display_name="M_MODELS")
+        ids = "ADE_ApplyAnimateDiffModel", "Apply AnimateDiff Model (Adv.)"
+        return form(*ids, inputs, output, "Apply Motion Model")
 
     @classmethod
     def execute(
@@ -154,8 +160,8 @@ class ApplyAnimateDiffModel(io.ComfyNode):
         prev_m_models=(),
         per_block=(),
     ) -> io.NodeOutput:
-        settings = settings_of(scale_multival, effect_multival, ad_keyframes, per_block)
-        settings = replace(settings, start_percent=start_percent, end_percent=end_percent)
+        span = start_percent, end_percent
+        settings = settings_of(scale_multival, effect_multival, ad_keyframes, per_block, span)
         return io.NodeOutput((*prev_m_models, (with_loras(motion_model, motion_lora), settings)))
 
 
@@ -196,9 +202,12 @@ def with_loras(motion_model, motion_lora: tuple):
     return motion_model
 
 
-def settings_of(scale=1.0, effect=1.0, ad_keyframes: tuple = (), per_block: tuple = ()) -> MotionSettings:
+def settings_of(
+    scale=1.0, effect=1.0, ad_keyframes: tuple = (), per_block: tuple = (), span: tuple[float, float] = (0.0, 1.0)
+) -> MotionSettings:
+    """span: start_percent and end_percent."""
     keys = keyframes.Keyframes(ad_keyframes) if ad_keyframes else None
-    return MotionSettings(scale, effect, norms="as ADE", blocks=per_block, keyframes=keys)
+    return MotionSettings(scale, effect, *span, norms="as ADE", blocks=per_block, keyframes=keys)
 
 
 def evolved(model, beta_schedule: str, m_models=(), context_options=None, sample_settings=None):

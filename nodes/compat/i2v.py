@@ -1,13 +1,11 @@
 """AnimateLCM-I2V in shared workflows: a motion model that starts from a picture."""
 
-from dataclasses import replace
-
 import comfy.utils
 from comfy_api.latest import io
 
 from ...motion.load import encoder_alone, encoder_file
 from ...motion.picture import with_picture
-from .gen2 import ad_keyframes, ad_settings, loaded, model_name, per_block, settings_of, steering, with_loras
+from .gen2 import ad_settings, loaded, model_name, settings_of, steering_in_a_range, with_loras
 from .types import MotionModelADE, MotionModels, form
 
 REPLACED = "this form, too: no other node starts a motion model from a picture"
@@ -37,7 +35,6 @@ class LoadAnimateLCMI2VModel(io.ComfyNode):
 class ApplyAnimateLCMI2VModel(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        percent = {"min": 0.0, "max": 1.0, "step": 0.001}
         return form(
             "ADE_ApplyAnimateLCMI2VModel",
             "Apply AnimateLCM-I2V Model",
@@ -61,12 +58,7 @@ class ApplyAnimateLCMI2VModel(io.ComfyNode):
                     default=False,
                     tooltip="Whether the picture counts also where the motion has no effect or is out of its range.",
                 ),
-                io.Float.Input("start_percent", default=0.0, tooltip="Where in the sampling it starts.", **percent),
-                io.Float.Input("end_percent", default=1.0, tooltip="Where in the sampling it ends.", **percent),
-                *steering(),
-                ad_keyframes(),
-                MotionModels.Input("prev_m_models", optional=True, tooltip="Motion models that run before."),
-                per_block(),
+                *steering_in_a_range(),
             ],
             MotionModels.Output(display_name="M_MODELS"),
             REPLACED,
@@ -88,8 +80,8 @@ class ApplyAnimateLCMI2VModel(io.ComfyNode):
         prev_m_models=(),
         per_block=(),
     ) -> io.NodeOutput:
-        settings = settings_of(scale_multival, effect_multival, ad_keyframes, per_block)
-        settings = replace(settings, start_percent=start_percent, end_percent=end_percent)
+        span = start_percent, end_percent
+        settings = settings_of(scale_multival, effect_multival, ad_keyframes, per_block, span)
         settings = with_picture(settings, motion_model, ref_latent["samples"], ref_drift, apply_ref_when_disabled)
         return io.NodeOutput((*prev_m_models, (with_loras(motion_model, motion_lora), settings)))
 
