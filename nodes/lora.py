@@ -5,8 +5,18 @@ from comfy_api.latest import io
 
 from ..motion.load import MOTION_LORAS
 from ..motion.lora import STRONGEST, load_motion_lora, with_motion_lora
+from ..motion.low_rank import MotionLoRA
 from .text import show
 from .types import MotionModel, StrengthSchedule
+
+
+def lora_file(name: str):
+    files = folder_paths.get_filename_list(MOTION_LORAS)
+    return io.Combo.Input(name, options=files, tooltip="A file in models/animatediff_motion_lora.")
+
+
+def lora_named(lora_name: str) -> MotionLoRA:
+    return load_motion_lora(folder_paths.get_full_path_or_raise(MOTION_LORAS, lora_name))
 
 
 class LoadMotionLoRA(io.ComfyNode):
@@ -33,11 +43,7 @@ class LoadMotionLoRA(io.ComfyNode):
             ],
             inputs=[
                 MotionModel.Input("motion_model", tooltip="The motion model that the LoRA was made for (mostly v2)."),
-                io.Combo.Input(
-                    "lora_name",
-                    options=folder_paths.get_filename_list(MOTION_LORAS),
-                    tooltip="A file in models/animatediff_motion_lora.",
-                ),
+                lora_file("lora_name"),
                 io.Float.Input(
                     "strength",
                     default=1.0,
@@ -58,8 +64,7 @@ class LoadMotionLoRA(io.ComfyNode):
 
     @classmethod
     def execute(cls, motion_model, lora_name: str, strength: float, strength_schedule=None) -> io.NodeOutput:
-        lora = load_motion_lora(folder_paths.get_full_path_or_raise(MOTION_LORAS, lora_name))
-        motion_model, line = with_motion_lora(motion_model, lora, strength, strength_schedule)
+        motion_model, line = with_motion_lora(motion_model, lora_named(lora_name), strength, strength_schedule)
         show(cls, line)
         return io.NodeOutput(motion_model)
 

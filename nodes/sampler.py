@@ -1,6 +1,5 @@
 """KSampler and context windows in one, which also goes on from a clip."""
 
-import comfy.samplers
 import latent_preview
 from comfy_api.latest import io
 
@@ -8,6 +7,7 @@ from ..sampling import presets
 from ..sampling.handler import with_windows
 from ..sampling.pieces import sample_piece
 from ..sampling.run import watch
+from .ksampler import cfg, denoise, sampler_name, scheduler, seed, steps
 
 OF_THE_MODEL = "as on the model"
 
@@ -33,39 +33,19 @@ class ContextSampler(io.ComfyNode):
             ],
             inputs=[
                 io.Model.Input("model", tooltip="From Apply Motion Model."),
-                io.Int.Input(
-                    "seed",
-                    default=0,
-                    min=0,
-                    max=2**64 - 1,
-                    control_after_generate=True,
-                    tooltip="Of the noise. Use one seed for all pieces of a clip: its noise goes on where it stopped.",
+                seed("Of the noise. Use one seed for all pieces of a clip: its noise goes on where it stopped."),
+                steps(),
+                cfg(
+                    7.5,
+                    "How strongly the prompt is followed. 7 to 8 for most motion models; 1 to 2 for AnimateLCM and "
+                    "AnimateDiff-Lightning.",
                 ),
-                io.Int.Input("steps", default=20, min=1, max=10000, tooltip="In how many steps."),
-                io.Float.Input(
-                    "cfg",
-                    default=7.5,
-                    min=0.0,
-                    max=100.0,
-                    step=0.1,
-                    tooltip="How strongly the prompt is followed. 7 to 8 for most motion models; 1 to 2 for AnimateLCM "
-                    "and AnimateDiff-Lightning.",
-                ),
-                io.Combo.Input("sampler_name", options=comfy.samplers.KSampler.SAMPLERS, tooltip="The sampler."),
-                io.Combo.Input(
-                    "scheduler", options=comfy.samplers.KSampler.SCHEDULERS, tooltip="How the steps lie over the noise."
-                ),
+                sampler_name(),
+                scheduler(),
                 io.Conditioning.Input("positive", tooltip="What you want to see: one prompt, or one per frame."),
                 io.Conditioning.Input("negative", tooltip="What you do not want to see."),
                 io.Latent.Input("latent_image", tooltip="The new frames: its batch is how many there are."),
-                io.Float.Input(
-                    "denoise",
-                    default=1.0,
-                    min=0.0,
-                    max=1.0,
-                    step=0.01,
-                    tooltip="Less than 1 keeps that much of latent_image.",
-                ),
+                denoise("Less than 1 keeps that much of latent_image."),
                 io.Combo.Input(
                     "preset",
                     options=[*presets.PRESETS, OF_THE_MODEL],

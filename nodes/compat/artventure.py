@@ -3,21 +3,22 @@
 Its sampler puts the motion model on the MODEL, so that what is a chain of nodes elsewhere is one form here.
 """
 
-import folder_paths
 import torch
 from comfy_api.latest import io
 
 import nodes as host_nodes
 
 from ...motion.attach import attach
-from ...motion.load import MOTION_LORAS
-from ...motion.lora import load_motion_lora
 from ...motion.settings import MotionSettings
 from ...sampling.beta_schedules import with_beta_schedule
 from ...sampling.handler import with_windows
 from ...sampling.run import watch
 from ...sampling.windows import LOOPED_UNIFORM, WindowPlan
+from ..ksampler import cfg, denoise, sampler_name, scheduler, seed, steps
+from ..lora import lora_file, lora_named
+from .context import closed_loop, context_schedule
 from .gen2 import loaded, model_name, with_loras
+from .lora import strength
 from .types import form
 
 MotionModule = io.Custom("MOTION_MODULE")
@@ -46,22 +47,14 @@ class ModuleLoader(io.ComfyNode):
 class LoraLoader(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        inputs = [
-            io.Combo.Input(
-                "lora_name",
-                options=folder_paths.get_filename_list(MOTION_LORAS),
-                tooltip="A file in models/animatediff_motion_lora.",
-            ),
-            io.Float.Input("alpha", default=1.0, min=0.0, max=10.0, step=0.001, tooltip="1 is as trained."),
-            LoRAStack.Input("lora_stack", optional=True, tooltip="Motion LoRAs besides."),
-        ]
+        stack = LoRAStack.Input("lora_stack", optional=True, tooltip="Motion LoRAs besides.")
+        inputs = [lora_file("lora_name"), strength("alpha"), stack]
         output = LoRAStack.Output(display_name="MOTION_LORA_STACK")
         return form("ADN_AnimateDiffLoraLoader", "Animate Diff Lora Loader", inputs, output, "Load Motion LoRA")
 
     @classmethod
     def execute(cls, lora_name: str, alpha: float, lora_stack=None) -> io.NodeOutput:
-        lora = load_motion_lora(folder_paths.get_full_path_or_raise(MOTION_LORAS, lora_name))
-        return io.NodeOutput((*(lora_stack or ()), (lora, alpha)))
+        return io.NodeOutput((*(lora_stack or ()), (lora_named(lora_name), alpha)))
 
 
 class SlidingWindowOptions(io.ComfyNode):
@@ -71,8 +64,8 @@ class SlidingWindowOptions(io.ComfyNode):
             io.Int.Input("context_length", default=16, min=2, max=32, tooltip="Frames per window."),
             io.Int.Input("context_stride", default=1, min=1, max=32, tooltip="Also windows of every 2nd, 4th, frame."),
             io.Int.Input("context_overlap", default=4, min=0, max=32, tooltip="Frames shared with the next window."),
-            io.Combo.Input("context_schedule", options=["uniform"], tooltip="The only one."),
-            io.Boolean.Input("closed_loop", default=False, tooltip="The last window goes on at frame 0."),
+            context_schedule(),
+            closed_loop(),
         ]
         output = SlidingWindow.Output(display_name="SLIDING_WINDOW_OPTS")
         ids = "ADN_AnimateDiffSlidingWindowOptions", "Sliding Window Options"
@@ -89,21 +82,20 @@ class SlidingWindowOptions(io.ComfyNode):
 class AnimateDiffSampler(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        combo = host_nodes.KSampler.INPUT_TYPES()["required"]
         inputs = [
             MotionModule.Input("motion_module", tooltip="From Animate Diff Module Loader."),
             io.Combo.Input("inject_method", options=["default", "legacy"], tooltip="No use here."),
             io.Int.Input("frame_number", default=16, min=2, max=10000, tooltip="Frames of the clip."),
             io.Model.Input("model", tooltip="An SD1.5 or SDXL checkpoint."),
-            io.Int.Input("seed", default=0, min=0, max=2**64 - 1, control_after_generate=True, tooltip="Of the noise."),
-            io.Int.Input("steps", default=20, min=1, max=10000, tooltip="In how many steps."),
-            io.Float.Input("cfg", default=8.0, min=0.0, max=100.0, step=0.1, tooltip="How closely to the prompt."),
-            io.Combo.Input("sampler_name", options=combo["sampler_name"][0], tooltip="The sampler."),
-            io.Combo.Input("scheduler", options=combo["scheduler"][0], tooltip="How the steps lie over the noise."),
+            seed("Of the noise."),
+            steps(),
+            cfg(8.0, "How closely to the prompt."),
+            sampler_name(),
+            scheduler(),
             io.Conditioning.Input("positive", tooltip="What you want to see."),
             io.Conditioning.Input("negative", tooltip="What you do not want to see."),
             io.Latent.Input("latent_image", tooltip="Its last frame is repeated up to frame_number."),
-            io.Float.Input("denoise", default=1.0, min=0.0, max=1.0, step=0.01, tooltip="Less keeps some of it."),
+            denoise("Less keeps some of it."),
             SlidingWindow.Input("sliding_window_opts", optional=True, tooltip="For clips longer than a window."),
         ]
         output = io.Latent.Output(display_name="LATENT")
