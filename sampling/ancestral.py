@@ -14,7 +14,7 @@ from comfy.patcher_extension import WrappersMP
 from comfy.samplers import KSAMPLER
 from torch import Tensor
 
-from ..motion.attach import KEY
+from ..motion.attach import KEY, MotionRun
 from .noise import SEEDS
 from .run import watch
 
@@ -60,26 +60,17 @@ def with_ancestral_noise(model: ModelPatcher, noise: AncestralNoise) -> ModelPat
     return model
 
 
-def sample_with_ancestral_noise(
-    executor,
-    noise,
-    latent_image,
-    sampler,
-    sigmas,
-    denoise_mask=None,
-    callback=None,
-    disable_pbar=False,
-    seed=None,
-    **kwargs,
-):
-    """OUTER_SAMPLE wrapper."""
-    own: AncestralNoise = executor.class_obj.model_patcher.get_attachment(ANCESTRAL)
+def sample_with_ancestral_noise(executor, noise, latent_image, sampler, *others, **kwargs):
+    """OUTER_SAMPLE wrapper, within the one that opens the run."""
+    guider = executor.class_obj
+    own: AncestralNoise = guider.model_patcher.get_attachment(ANCESTRAL)
+    run: MotionRun = guider.model_options["transformer_options"][KEY]
     if takes_noise_sampler(sampler):
         sampler = copy.copy(sampler)
-        sampler.sampler_function = noised(sampler.sampler_function, own, seed or 0)
+        sampler.sampler_function = noised(sampler.sampler_function, own, run.seed)
     else:
         log.info("Ancestral Options are without effect: this sampler adds no noise while it samples, or only its own.")
-    return executor(noise, latent_image, sampler, sigmas, denoise_mask, callback, disable_pbar, seed, **kwargs)
+    return executor(noise, latent_image, sampler, *others, **kwargs)
 
 
 def takes_noise_sampler(sampler) -> bool:

@@ -70,41 +70,48 @@ def sample_with_motion(
     guider = executor.class_obj
     refuse_ade(guider.model_patcher)
     motion_models = guider.model_patcher.get_additional_models_with_key(KEY)
-    frames = noise.shape[0]
+    frames, steps = noise.shape[0], len(sigmas) - 1
     # The guider's options are a copy that the host made for this run.
     options = guider.model_options
     if "context_handler" not in options and (plan := automatic_plan(motion_models, frames)):
         options["context_handler"] = WindowHandler((plan,))
     handler = options.get("context_handler")
     check_frames(motion_models, frames, frames_at_once(handler, frames))
-    first_frame = options["transformer_options"].get(FIRST_FRAME, 0)
-    check_distilled(motion_models, len(sigmas) - 1, getattr(guider, "cfg", None))
-    noise = chosen_noise(noise_options(guider.model_patcher), noise, seed or 0, handler, first_frame)
-    run = MotionRun(frames, seed or 0, first_frame)
-    options["transformer_options"][KEY] = run
-    options["transformer_options"]["ad_params"] = ad_params(frames, run, None)
+    check_distilled(motion_models, steps, getattr(guider, "cfg", None))
+    run = MotionRun(frames, seed or 0, options["transformer_options"].get(FIRST_FRAME, 0))
+    noise = chosen_noise(noise_options(guider.model_patcher), noise, run.seed, handler, run.first_frame)
+    options["transformer_options"] |= {KEY: run, "ad_params": ad_params(frames, run, None)}
+    told = following(run, steps, ClipPreview(guider.model_patcher, frames), callback)
+    log_run(motion_models, frames, handler, sigmas)
+    result = executor(noise, latent_image, sampler, sigmas, denoise_mask, told, disable_pbar, seed, **kwargs)
+    check_ran(run, guider.model_patcher, steps)
+    return result
 
-    preview = ClipPreview(guider.model_patcher, frames)
+
+def following(run: MotionRun, steps: int, preview: ClipPreview, callback):
+    """The sampler's `callback`, which also counts the run's steps and shows the clip."""
 
     def after_step(step, *others):
-        run.step = step + 1 - run.iteration * (len(sigmas) - 1)
+        run.step = step + 1 - run.iteration * steps
         if callback is not None:
             callback(step, *others)
             preview.show(step, others[0], others[2])
 
-    log_run(motion_models, frames, handler, sigmas)
-    result = executor(noise, latent_image, sampler, sigmas, denoise_mask, after_step, disable_pbar, seed, **kwargs)
-    if motion_models and run.calls == 0 and len(sigmas) > 1:
+    return after_step
+
+
+def check_ran(run: MotionRun, model: ModelPatcher, steps: int) -> None:
+    """Raises RuntimeError where what is on `model` had no part in the run."""
+    if model.get_additional_models_with_key(KEY) and run.calls == 0 and steps > 0:
         raise RuntimeError(
             "The motion model never ran: another node replaces the call of the UNet. "
             "Remove that node from this MODEL, or put Apply Motion Model behind it."
         )
-    if guider.model_patcher.get_attachment(GUIDANCE) and not run.guided:
+    if model.get_attachment(GUIDANCE) and not run.guided:
         raise RuntimeError(
             "The guidance schedule never ran: this guider, or another node's cfg function, has its own. "
             "Use a sampler with one positive and one negative prompt, and put Guidance Schedule behind that node."
         )
-    return result
 
 
 def chosen_noise(options: NoiseOptions | None, noise: Tensor, seed: int, handler, first_frame: int = 0) -> Tensor:
