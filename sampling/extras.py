@@ -62,7 +62,7 @@ class Reference:
         key = keyframe_at((start, *self.keyframes), replace(moment, levels=levels))
         tune = key.tune or self.tune
         strength = strength_at(self.strength, key, moment)
-        if is_zero(strength) or not (tune.uses_attention or tune.uses_adain):
+        if is_off(strength) or not (tune.uses_attention or tune.uses_adain):
             return None
         return ReferenceNow(strength, tune, key.mode or self.mode)
 
@@ -85,7 +85,7 @@ class Reuse:
             return None
         key = keyframe_at(self.keyframes or (ExtraKeyframe(),), moment)
         amount = product(self.weighted_mean, strength_at(self.strength, key, moment))
-        return None if is_zero(amount) else amount
+        return None if is_off(amount) else amount
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,8 @@ def strength_at(strength: Strength, key: ExtraKeyframe, moment: Moment) -> Amoun
     return own if key.strength is None else product(own, amount_at(key.strength, moment))
 
 
-def is_zero(amount: Amount) -> bool:
+def is_off(amount: Amount) -> bool:
+    """Nothing is taken below 0, either."""
     return not isinstance(amount, Tensor) and amount <= 0.0
 
 

@@ -13,7 +13,7 @@ from comfy.model_patcher import ModelPatcher
 from torch import Tensor
 
 from ..motion.attach import KEY, MotionRun, moment_at
-from ..motion.strength import Amount, Part, Strength, amount_at, spread
+from ..motion.strength import Amount, Part, Strength, amount_at, is_zero, spread
 from .rescale import rescaled
 from .run import GUIDANCE, watch
 
@@ -80,7 +80,7 @@ class Rescaled:
 
     def __call__(self, arguments: dict) -> Tensor:
         multiplier = amount_now(self.multiplier, arguments)
-        if is_none(multiplier):
+        if is_zero(multiplier):
             return self.otherwise(arguments)
         x, cond, uncond = (arguments[name] for name in ("input", "cond_denoised", "uncond_denoised"))
         return x - rescaled(x, cond, uncond, arguments["sigma"], arguments["cond_scale"], multiplier)
@@ -94,7 +94,7 @@ class Perturbed:
 
     def __call__(self, arguments: dict) -> Tensor:
         scale = amount_now(self.scale, arguments)
-        if is_none(scale):
+        if is_zero(scale):
             return arguments["denoised"]
         options = comfy.model_patcher.set_model_options_patch_replace(
             arguments["model_options"].copy(), values_alone, "attn1", "middle", 0
@@ -108,10 +108,6 @@ class Perturbed:
 def values_alone(q: Tensor, k: Tensor, v: Tensor, extra_options: dict, mask=None) -> Tensor:
     """Self-attention in which each token sees only itself."""
     return v
-
-
-def is_none(amount: Amount) -> bool:
-    return not isinstance(amount, Tensor) and amount == 0
 
 
 def amount_now(strength: Strength, arguments: dict) -> Amount:
