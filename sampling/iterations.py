@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from comfy.model_patcher import ModelPatcher
 from comfy.patcher_extension import WrappersMP
+from comfy.samplers import CFGGuider
 from torch import Tensor
 
 from ..motion.attach import KEY, MotionRun
@@ -60,42 +61,53 @@ def sample_repeatedly(
         )
     run: MotionRun = extra_args["model_options"]["transformer_options"][KEY]
     run.iterations = settings.count
-    first, latents, result = noise, latent_image, latent_image
+    start = Start(settings, guider, run, noise, latent_image)
+    result = latent_image
     for iteration in range(settings.count):
-        noise, latents = prepared(settings, iteration, guider, extra_args, first, noise, latent_image, result)
+        noise, latents = start.of(iteration, noise, result)
         run.iteration, run.step, run.levels = iteration, 0, []
         told = of_all(callback, iteration, settings.count)
         result = executor(guider, sigmas, extra_args, told, noise, latents, denoise_mask, disable_pbar)
     return result
 
 
-def prepared(
-    settings: Iterations, iteration: int, guider, extra_args: dict, first: Tensor, noise: Tensor, start: Tensor, result
-) -> tuple[Tensor, Tensor]:
-    """(noise, latents) of one iteration. first: the first one's noise; noise, result: the last one's."""
-    freeinit = settings.freeinit
-    if iteration == 0 and not (freeinit and freeinit.apply_to_first):
-        return first, start
-    fresh = fresh_noise(settings, iteration, guider, extra_args, first)
-    if freeinit is None:
-        return fresh, result
-    base = guider.inner_model
-    sigma = float(base.model_sampling.sigmas[max(freeinit.sigma_step - 1000, -len(base.model_sampling.sigmas))])
-    known = first if freeinit.manner == OFFICIAL else noise
-    return reinitialized(freeinit, result, known, fresh, sigma, base.latent_format.scale_factor), start
+@dataclass(frozen=True)
+class Start:
+    """What each iteration of one run begins from."""
 
+    settings: Iterations
+    guider: CFGGuider
+    run: MotionRun
+    noise: Tensor
+    latents: Tensor
+    """The first iteration's: frames c h w."""
 
-def fresh_noise(settings: Iterations, iteration: int, guider, extra_args: dict, first: Tensor) -> Tensor:
-    """What the sampler would start from with another seed."""
-    options = noise_options(guider.model_patcher) or NoiseOptions()
-    seed_offset, batch_offset = settings.seed_offset * iteration, settings.batch_offset * iteration
-    if not seed_offset and not batch_offset:
-        return first
-    base = options.base
-    base = replace(base, seed_offset=base.seed_offset + seed_offset, batch_offset=base.batch_offset + batch_offset)
-    handler = guider.model_options.get("context_handler")
-    run: MotionRun = extra_args["model_options"]["transformer_options"][KEY]
-    return chosen_noise(replace(options, base=base), first, run.seed, handler, run.first_frame)
+    def of(self, iteration: int, noise: Tensor, result: Tensor) -> tuple[Tensor, Tensor]:
+        """(noise, latents) of an iteration. noise, result: the last one's."""
+        freeinit = self.settings.freeinit
+        if iteration == 0 and not (freeinit and freeinit.apply_to_first):
+            return self.noise, self.latents
+        fresh = self.fresh_noise(iteration)
+        if freeinit is None:
+            return fresh, result
+        base = self.guider.inner_model
+        levels = base.model_sampling.sigmas
+        sigma = float(levels[max(freeinit.sigma_step - 1000, -len(levels))])
+        known = self.noise if freeinit.manner == OFFICIAL else noise
+        return reinitialized(freeinit, result, known, fresh, sigma, base.latent_format.scale_factor), self.latents
+
+    def fresh_noise(self, iteration: int) -> Tensor:
+        """What the sampler would start from with another seed."""
+        seed_offset, batch_offset = (
+            each * iteration for each in (self.settings.seed_offset, self.settings.batch_offset)
+        )
+        if not seed_offset and not batch_offset:
+            return self.noise
+        options = noise_options(self.guider.model_patcher) or NoiseOptions()
+        base = options.base
+        base = replace(base, seed_offset=base.seed_offset + seed_offset, batch_offset=base.batch_offset + batch_offset)
+        handler = self.guider.model_options.get("context_handler")
+        return chosen_noise(replace(options, base=base), self.noise, self.run.seed, handler, self.run.first_frame)
 
 
 def of_all(callback, iteration: int, iterations: int):
