@@ -29,6 +29,8 @@ from .reference_attention import (
     with_statistics,
 )
 
+UNCOND = 1
+"""In the host's `cond_or_uncond`: the negative prompt."""
 SDXL_FIDELITY = 3
 """SDXL answers to fidelity more strongly; it is raised to this power there."""
 
@@ -70,26 +72,21 @@ class ReferenceCall:
 
     def __init__(self, references: WindowReferences, number: int, base, latents: Sequence[int], options: dict):
         """number: the window's. base: the host's model. latents: the shape of all conds' latents."""
-        self.references, self.latents, self.frames = references, latents, references.windows[number]
-        self.reads, self.writes = references.turns[number]
-        self.conds = options["uuids"]
-        self.rows = latents[0] // len(self.conds)
-        self.uncond = [
-            row
-            for number, cond in enumerate(options["cond_or_uncond"])
-            if cond == 1
-            for row in range(number * self.rows, (number + 1) * self.rows)
-        ]
         unet = getattr(base.diffusion_model, "_orig_mod", base.diffusion_model)  # a compiled UNet holds the plain one
         if not isinstance(unet, UNetModel):
             name = type(base).__name__
             raise ValueError(f"ContextRef works on SD1.5 and SDXL, and the connected model is {name}. Take it off.")
-        self.places = attention_places(unet)
-        self.last_layers = last_layers(unet)
-        now = references.now
+        self.references, self.latents, self.frames = references, latents, references.windows[number]
+        self.reads, self.writes = references.turns[number]
+        self.conds = options["uuids"]
+        self.rows = latents[0] // len(self.conds)
+        kinds = [kind for kind in options["cond_or_uncond"] for _ in range(self.rows)]
+        self.uncond = [row for row, kind in enumerate(kinds) if kind == UNCOND]
+        self.places, self.last_layers = attention_places(unet), last_layers(unet)
         is_sdxl = isinstance(base, SDXL)
         self.power = SDXL_FIDELITY if is_sdxl else 1
         self.attentions, self.blocks = set(), set()
+        now = references.now
         if now is not None and now.tune.uses_attention:
             part = attentions_that_take_part(list(self.places.values()), now.tune.attention_weight)
             self.attentions = {place for place, takes_part in zip(self.places, part, strict=True) if takes_part}
@@ -98,17 +95,18 @@ class ReferenceCall:
         self.inputs: dict[tuple, Tensor] = {}
         self.own_tokens: dict[tuple, int] = {}
         """Attentions whose keys are followed by the reference's -> how many are their own."""
+        patches = options.get("patches", {})
+        self.others = list(patches.get(LAYER_PATCH, ()))
+        self.entries = [((ResBlock, SpatialTransformer, Upsample), self.run_layer), *self.others]
+        self.others_attention = options.get("patches_replace", {}).get("attn1", {})
 
     def enter(self, options: dict) -> dict:
         """A private copy of `transformer_options` with our patches: around those of others."""
         patches = dict(options.get("patches", {}))
         patches["attn1_patch"] = [self.note_input, *patches.get("attn1_patch", ()), self.add_reference]
         if self.references.uses_adain:
-            self.others = list(patches.get(LAYER_PATCH, ()))
-            self.entries = [((ResBlock, SpatialTransformer, Upsample), self.run_layer), *self.others]
             patches[LAYER_PATCH] = self.entries
         replaced = dict(options.get("patches_replace", {}))
-        self.others_attention = replaced.get("attn1", {})
         replaced["attn1"] = self.others_attention | dict.fromkeys(self.places, self.attend)
         return options | {"patches": patches, "patches_replace": replaced}
 
