@@ -5,6 +5,8 @@ import sys
 import pytest
 import seeded
 from comfy_server import ComfyServer
+from small_graphs import small
+from workflows import example, to_prompt
 
 
 @pytest.fixture(scope="session")
@@ -30,3 +32,14 @@ def make(comfyui, base, *more):
 def server(comfyui, base):
     with ComfyServer(comfyui, base) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def object_info(server):
+    return server.get("/object_info")
+
+
+@pytest.fixture
+def prompt(server, object_info):
+    """Text to Animation, small."""
+    return small(to_prompt(example("Text to Animation"), object_info))

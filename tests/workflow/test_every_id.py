@@ -20,11 +20,6 @@ def outputs_of(server, graph: Graph) -> dict:
     return outputs
 
 
-@pytest.fixture(scope="module")
-def object_info(server):
-    return server.get("/object_info")
-
-
 @pytest.mark.parametrize("node_id", IDS)
 def test_with_what_it_needs(server, object_info, node_id):
     outputs_of(server, graph_of(object_info, node_id))

@@ -2,6 +2,7 @@
 
 import pytest
 import seeded
+from small_graphs import pictures_in
 
 IDS = {
     "AnimateDiffModuleLoader": "ADN_AnimateDiffModuleLoader",
@@ -63,15 +64,8 @@ def prompt(frames: int, *more: str) -> dict:
 
 
 def clip(server, prompt) -> list[bytes]:
-    from PIL import Image
-
     (file,) = server.files(server.run(prompt))
-    with Image.open(file) as picture:
-        frames = []
-        for index in range(picture.n_frames):
-            picture.seek(index)
-            frames.append(picture.convert("RGB").tobytes())
-    return frames
+    return pictures_in(file)
 
 
 @pytest.mark.usefixtures("offered")

@@ -22,11 +22,6 @@ def is_animatediff(node_type: str) -> bool:
     return node_type.startswith("ADE_") or node_type == "CheckpointLoaderSimpleWithNoiseSelect"
 
 
-@pytest.fixture(scope="module")
-def object_info(server):
-    return server.get("/object_info")
-
-
 def served(name: str, object_info: dict):
     """(node, its definition, all nodes of its graph) for each AnimateDiff node of a workflow that has a form."""
     for graph in graphs_in(WORKFLOWS[name]):

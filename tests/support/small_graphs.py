@@ -1,0 +1,61 @@
+"""Graphs made small for a test's server, and the pictures that come out."""
+
+from pathlib import Path
+
+import seeded
+from PIL import Image
+from workflows import nodes_of
+
+FILES = {
+    "ckpt_name": seeded.CHECKPOINT,
+    "model_name": seeded.MOTION_MODEL,
+    "control_net_name": seeded.CONTROLNET,
+    "lora_name": seeded.LORA,
+    "file": seeded.VIDEO,
+}
+"""The small files, by the inputs that name them."""
+
+
+def small(prompt: dict, pixels: int = 64, steps: int = 2, frames: int | None = None) -> dict:
+    """The prompt with the random models, on few pixels and steps."""
+    for node in prompt.values():
+        node["inputs"].update({name: file for name, file in FILES.items() if name in node["inputs"]})
+    for node in nodes_of(prompt, "ADN_LoadMotionLoRA"):
+        node["lora_name"] = seeded.MOTION_LORA
+    for node in nodes_of(prompt, "EmptyLatentImage"):
+        node.update(width=pixels, height=pixels, batch_size=frames or min(node["batch_size"], 20))
+    for node in nodes_of(prompt, "ImageScale"):
+        node.update(width=pixels, height=pixels)
+    for node in nodes_of(prompt, "KSampler"):
+        node["steps"] = steps
+    return prompt
+
+
+def pictures_in(file: Path) -> list[bytes]:
+    """The pixels of each frame of an animated file."""
+    with Image.open(file) as picture:
+        frames = []
+        for index in range(picture.n_frames):
+            picture.seek(index)
+            frames.append(picture.convert("RGB").tobytes())
+    return frames
+
+
+def frames_of(server, outputs: dict) -> list[bytes]:
+    """The pixels of each frame of the WebP that a run saved."""
+    return pictures_in(next(file for file in server.files(outputs) if file.suffix == ".webp"))
+
+
+def forget(server) -> None:
+    """Drops the server's cached node outputs and loaded models, so that the next run does everything again."""
+    server.post("/free", {"unload_models": True, "free_memory": True})
+
+
+def key_of(prompt: dict, class_type: str) -> str:
+    return next(key for key, node in prompt.items() if node["class_type"] == class_type)
+
+
+def add(prompt: dict, key: str, class_type: str, **inputs) -> list:
+    """Puts a node into the prompt, in the place of one of that key. The link to its first output comes back."""
+    prompt[key] = {"class_type": class_type, "inputs": inputs}
+    return [key, 0]
