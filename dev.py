@@ -40,29 +40,7 @@ GIGABYTES_NEEDED = 8
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    commands = parser.add_subparsers(dest="command", required=True)
-    for name in ("demo", "test", "matrix", "workflows"):
-        command = commands.add_parser(name)
-        if name in ("demo", "test"):
-            command.add_argument(
-                "--comfyui", type=Path, metavar="DIR", help="your own ComfyUI instead of a fetched one"
-            )
-            command.add_argument("--comfyui-version", choices=ARCHIVES, help=f"which ComfyUI to fetch ({NEWEST})")
-        if name == "workflows":
-            command.add_argument(
-                "paths", nargs="+", metavar="FILE_OR_DIR", help="JSON, or a PNG or WebP that carries one"
-            )
-        if name == "demo":
-            command.add_argument(
-                "--checkpoint", type=Path, metavar="FILE", help="your SD1.5 checkpoint; else random weights"
-            )
-            command.add_argument(
-                "--motion-model", type=Path, metavar="FILE", help="your motion model; else random weights"
-            )
-    arguments, rest = parser.parse_known_args()
-    if rest and arguments.command != "test":
-        parser.error(f"unknown: {' '.join(rest)}")
+    arguments, rest = command_line()
     if arguments.command == "workflows":
         return subprocess.call(
             [sys.executable, str(ROOT / "tests" / "support" / "workflow_report.py"), *arguments.paths]
@@ -81,6 +59,23 @@ def main() -> int:
         if file := getattr(arguments, option):
             words += [f"--{option.replace('_', '-')}", str(file.resolve())]
     return subprocess.call([python, str(ROOT / "tests" / "support" / "demo.py"), *words])
+
+
+def command_line() -> tuple[argparse.Namespace, list[str]]:
+    """(what was asked for, the words for pytest)."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(dest="command", required=True)
+    demo, test, _, workflows = (commands.add_parser(name) for name in ("demo", "test", "matrix", "workflows"))
+    for command in (demo, test):
+        command.add_argument("--comfyui", type=Path, metavar="DIR", help="your own ComfyUI instead of a fetched one")
+        command.add_argument("--comfyui-version", choices=ARCHIVES, help=f"which ComfyUI to fetch ({NEWEST})")
+    demo.add_argument("--checkpoint", type=Path, metavar="FILE", help="your SD1.5 checkpoint; else random weights")
+    demo.add_argument("--motion-model", type=Path, metavar="FILE", help="your motion model; else random weights")
+    workflows.add_argument("paths", nargs="+", metavar="FILE_OR_DIR", help="JSON, or a PNG or WebP that carries one")
+    arguments, rest = parser.parse_known_args()
+    if rest and arguments.command != "test":
+        parser.error(f"unknown: {' '.join(rest)}")
+    return arguments, rest
 
 
 def matrix() -> int:
