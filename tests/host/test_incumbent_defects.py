@@ -16,10 +16,12 @@ import pytest
 import torch
 from animatediff_native.motion.load import load_motion_model
 from animatediff_native.motion.settings import BlockStrength, Keyframe
+from animatediff_native.sampling.freeinit import AS_ADE, FreeInit
 from animatediff_native.sampling.handler import with_windows
+from animatediff_native.sampling.iterations import Iterations
 from animatediff_native.sampling.keyframes import Keyframes
-from animatediff_native.sampling.noise import REPLACE, Draw, Layer
-from animatediff_native.sampling.run import with_noise
+from animatediff_native.sampling.noise import ADD, REPLACE, Draw, Layer
+from animatediff_native.sampling.run import chosen_noise, noise_options, with_noise
 from animatediff_native.sampling.schedules import FrameValues, Region, parsed
 from animatediff_native.sampling.windows import BATCHED, STANDARD_STATIC, WindowPlan, windows
 from clips import animated, conditioning, latents, motion_model, sample
@@ -221,9 +223,6 @@ def test_chosen_noise_is_the_hosts_for_latents_of_16_bits(sd15):
 
 def test_another_layer_of_noise_keeps_the_hosts_batch_index(sd15):
     """There the rows of a latent that Latent From Batch took are forgotten as soon as any noise is chosen."""
-    from animatediff_native.sampling.noise import ADD
-    from animatediff_native.sampling.run import chosen_noise, noise_options
-
     noise = comfy.sample.prepare_noise(latents(4), 11, noise_inds=[3, 4, 5, 6])
     model = with_noise(sd15, Layer(Draw(seed_offset=1), ADD, weight=0.0))
     assert torch.equal(chosen_noise(noise_options(model), noise, 11, None), noise)
@@ -349,9 +348,6 @@ def test_random_blending_comes_from_the_samplers_seed(sd15):
 
 def test_freeinit_noises_with_the_first_noise_or_as_the_old_one():
     """There the third pass takes the second's mixed noise, against the paper; shared workflows keep that."""
-    from animatediff_native.sampling.freeinit import AS_ADE, FreeInit
-    from animatediff_native.sampling.iterations import Iterations
-
     defaults = {"iterations": 3, "filter": "gaussian", "d_s": 0.25, "d_t": 0.25, "n_butterworth": 4}
     old = {"sigma_step": 999, "apply_to_1st_iter": False, "iter_seed_offset": 1}
     for name in ("FreeInit [sampler sigma]", "FreeInit [model sigma]"):
