@@ -1,8 +1,22 @@
 """Guidance besides cfg: rescaled, and by perturbed attention, over frames, regions and the sampling."""
 
+import pytest
 import torch
-from animatediff_native.nodes.compat.guidance import CFGKeyframe, Extras, perturbed_by, rescaled_by, with_custom_cfg
-from animatediff_native.sampling.guidance import with_guidance, with_perturbed_attention, with_rescale
+from animatediff_native.nodes.compat.guidance import (
+    NODES,
+    CFGKeyframe,
+    Extras,
+    perturbed_by,
+    rescaled_by,
+    with_custom_cfg,
+)
+from animatediff_native.sampling.guidance import (
+    Perturbed,
+    Rescaled,
+    with_guidance,
+    with_perturbed_attention,
+    with_rescale,
+)
 from animatediff_native.sampling.handler import with_windows
 from animatediff_native.sampling.keyframes import Keyed
 from animatediff_native.sampling.rescale import rescaled
@@ -77,3 +91,50 @@ def test_extras_of_shared_workflows_take_turns_with_their_cfg(sd15):
 def test_scales_of_several_extras_add_up():
     both = perturbed_by(torch.tensor([1.0, 2.0]).view(2, 1, 1), rescaled_by(0.5, perturbed_by(3.0, None)))
     assert both.perturbed.flatten().tolist() == [4.0, 5.0] and both.rescale == 0.5
+
+
+FORMS = {node.GET_SCHEMA().node_id.removeprefix("ADE_"): node.execute for node in NODES}
+
+
+def of(name, **inputs):
+    return FORMS[name](**inputs).result[0]
+
+
+def test_forms_that_guide_a_model(sd15):
+    rescaling = of("RescaleCFGMultival", model=sd15, mult_multival=0.7)
+    assert rescaling.model_options["sampler_cfg_function"] == Rescaled(0.7)
+    perturbing = of("PerturbedAttentionGuidanceMultival", model=sd15, scale_multival=2.0)
+    assert perturbing.model_options["sampler_post_cfg_function"] == [Perturbed(2.0)]
+
+
+def test_forms_of_extras_go_on_from_the_one_before():
+    simple = of("CFGExtrasRescaleCFGSimple", multiplier=0.5, prev_extras=of("CFGExtrasPAGSimple", scale=3.0))
+    multival = of("CFGExtrasPAG", scale_multival=1.0, prev_extras=of("CFGExtrasRescaleCFG", mult_multival=0.7))
+    assert (simple, multival) == (Extras(3.0, 0.5), Extras(1.0, 0.7))
+
+
+def test_forms_of_custom_cfg():
+    extras = Extras(perturbed=3.0)
+    assert of("CustomCFGSimple", cfg=5.0, cfg_extras=extras) == (CFGKeyframe(Keyed(0.0, 5.0), extras),)
+    assert of("CustomCFG", cfg_multival=5.0, cfg_extras=extras) == (CFGKeyframe(Keyed(0.0, 5.0), extras),)
+    words = {"start_percent": 0.2, "guarantee_steps": 3, "cfg_extras": extras}
+    first = of("CustomCFGKeyframeSimple", cfg=6.0, **words)
+    assert first == (CFGKeyframe(Keyed(0.2, 6.0, 3), extras),)
+    assert of("CustomCFGKeyframe", cfg_multival=6.0, prev_custom_cfg=first, **words) == first * 2
+
+
+def test_forms_of_custom_cfg_over_the_sampling():
+    """Evenly from start to end; only the first is owed a step."""
+    before, extras = of("CustomCFGSimple", cfg=5.0), Extras(rescale=0.7)
+    words = {"start_percent": 0.2, "end_percent": 0.6, "print_keyframes": False, "cfg_extras": extras}
+    ramp = {"cfg_start": 8.0, "cfg_end": 2.0, "interpolation": "linear", "intervals": 3}
+    found = of("CustomCFGKeyframeInterpolation", prev_custom_cfg=before, **ramp, **words)
+    assert found[:1] == before and all(key.extras == extras for key in found[1:])
+    keys = [(key.cfg.start_percent, key.cfg.strength, key.cfg.guarantee_steps) for key in found[1:]]
+    assert keys == [(0.2, 8.0, 1), (pytest.approx(0.4), 5.0, 0), (pytest.approx(0.6), 2.0, 0)]
+    listed = of("CustomCFGKeyframeFromList", cfgs_float=[8.0, 5.0, 2.0], prev_custom_cfg=before, **words)
+    assert listed == found
+    eased = of("CustomCFGKeyframeInterpolation", **(ramp | {"interpolation": "ease_in"}), **words)
+    assert [key.cfg.strength for key in eased[::2]] == [8.0, 2.0] and 5.0 < eased[1].cfg.strength < 8.0
+    (one,) = of("CustomCFGKeyframeFromList", cfgs_float=7.0, **words)
+    assert one.cfg == Keyed(0.2, 7.0, 1)
