@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from animatediff_native.nodes.compat.combine import FORMATS, AnimateDiffCombine
+from comfy.cli_args import args
 from PIL import Image
 
 FRAMES = torch.linspace(0.1, 0.9, 5).view(5, 1, 1, 1).expand(5, 34, 50, 3)
@@ -104,3 +105,20 @@ def test_the_workflow_is_in_the_first_frame(combine, monkeypatch):
             "prompt": Hidden.prompt,
             "workflow": Hidden.extra_pnginfo["workflow"],
         }
+
+
+def test_colours_outside_of_the_range_are_cut_off(combine):
+    path, _ = combine("image/webp", images=torch.tensor([-0.5, 1.5]).view(2, 1, 1, 1).expand(2, 32, 32, 3))
+    assert brightness(path) == pytest.approx([0, 255], abs=2)
+
+
+def test_no_workflow_is_written_where_the_host_is_told_so(combine, monkeypatch):
+    class Hidden:
+        prompt, extra_pnginfo = {"1": {"class_type": "X"}}, None
+
+    monkeypatch.setattr(AnimateDiffCombine, "hidden", Hidden)
+    with Image.open(combine("image/gif")[0].with_suffix(".png")) as first:
+        assert first.text.keys() == {"prompt"}
+    monkeypatch.setattr(args, "disable_metadata", True)
+    with Image.open(combine("image/gif")[0].with_suffix(".png")) as first:
+        assert not first.text
