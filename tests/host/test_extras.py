@@ -8,6 +8,7 @@ import torch
 from animatediff_native.sampling import window_references
 from animatediff_native.sampling.extras import NO_EXTRAS, ExtraKeyframe, Extras, Reference, Reuse
 from animatediff_native.sampling.handler import with_windows
+from animatediff_native.sampling.pieces import sample_piece
 from animatediff_native.sampling.reference_attention import INDEXES, SLIDING, Mode, Tune
 from animatediff_native.sampling.reuse import with_reuse
 from animatediff_native.sampling.windows import BATCHED, STANDARD_STATIC, WindowPlan, windows
@@ -201,6 +202,38 @@ def test_other_patches_go_on(sd15):
     assert torch.allclose(clip(model, referring(), motion=False), expected, atol=1e-3)
     assert {entry for entry in seen if entry[0] == "replaced"} == {("replaced", 1), ("replaced", 2)}
     assert sum(entry[0] == "patch" for entry in seen) == 3 * 16
+
+
+def test_tokens_that_another_node_changes_are_refused(sd15):
+    """As HyperTile does: what the second window looks at has other tokens than the kept one."""
+    model = sd15.clone()
+
+    def halved(q, k, v, extra):
+        later = extra["ad_params"]["sub_idxs"][0] > 0
+        return (q, k[:, ::2], v[:, ::2]) if later else (q, k, v)
+
+    model.set_model_attn1_patch(halved)
+    with pytest.raises(RuntimeError, match="ContextRef found the tokens of a window changed by another node"):
+        clip(model, referring(), motion=False)
+
+
+@pytest.mark.parametrize("extra", ["reference", "reuse"])
+def test_a_clip_that_goes_on_has_the_strengths_of_its_own_frames(sd15, extra):
+    """Strengths are for the frames of the whole clip; here only for the first, which are not sampled again."""
+    early = torch.zeros(20, 1, 1)
+    early[:4] = 1
+
+    def new_frames(strength):
+        own = {"reference": referring(tune=ADAIN, strength=strength), "reuse": Extras(reuse=Reuse(0.7, strength))}
+        model = with_windows(animated(sd15, motion_model()), PLAN, extras=own[extra])
+        words = {"steps": 1, "cfg": 4.0, "sampler_name": "euler", "scheduler": "normal"}
+        conds, before = (conditioning(5), conditioning(6)), latents(12, 8, 8, seed=4)
+        with torch.inference_mode():
+            return sample_piece(model, {"samples": latents(8, 8, 8)}, before, 11, *conds, **words)[1]
+
+    none, everywhere = new_frames(0.0), new_frames(1.0)
+    assert torch.allclose(new_frames(early), none, atol=1e-3)
+    assert not torch.allclose(everywhere, none, atol=1e-2)
 
 
 def test_several_windows_per_call_are_off(sd15):
