@@ -1,5 +1,8 @@
 """Pictures that are laid over a clip while it is sampled, on the host's samplers and a small VAE of the host."""
 
+import comfy.model_management
+import comfy.sample
+import comfy.samplers
 import comfy.sd
 import comfy.taesd.taesd
 import pytest
@@ -9,8 +12,10 @@ from animatediff_native.sampling.handler import with_windows
 from animatediff_native.sampling.injection import Injection, with_injections
 from animatediff_native.sampling.iterations import Iterations, with_iterations
 from animatediff_native.sampling.paste import pasted, stretched
+from animatediff_native.sampling.pieces import sample_piece
+from animatediff_native.sampling.schedules import FrameValues, parsed
 from animatediff_native.sampling.windows import LOOPED_UNIFORM, WindowPlan
-from clips import animated, latents, motion_model, sample
+from clips import animated, conditioning, latents, motion_model, sample
 from comfy.patcher_extension import WrappersMP
 from oracles import relative_error
 from weights import filled
@@ -45,14 +50,16 @@ def parts_of(model, **words):
     return parts, sample(model, **words)
 
 
-def test_the_picture_changes_what_is_seen_and_leaves_the_noise(sd15, vae):
-    model = with_injections(animated(sd15, motion_model()), (Injection(IMAGE, vae, 0.3),))
+@pytest.mark.parametrize("words", [{}, {"stretch": False, "place": (16, 8)}], ids=["stretched", "in its place"])
+def test_the_picture_changes_what_is_seen_and_leaves_the_noise(sd15, vae, words):
+    model = with_injections(animated(sd15, motion_model()), (Injection(IMAGE, vae, 0.3, **words),))
     parts, _ = parts_of(model, steps=5)
     (levels, _, x, seen), (later, start, _, _) = parts
     assert len(levels) + len(later) == 7 and levels[-1] == later[0]
     with torch.inference_mode():
         pictures = vae.decode(seen / 0.18215)
-        over = pasted(pictures, stretched(IMAGE, pictures), None, range(8), (0, 0))
+        image = IMAGE if words else stretched(IMAGE, pictures)
+        over = pasted(pictures, image, None, range(8), words.get("place", (0, 0)))
         expected = x + (vae.encode(over) - vae.encode(pictures)) * 0.18215
     assert torch.allclose(start, expected, atol=1e-3) and not torch.allclose(start, x, atol=1e-2)
 
@@ -98,6 +105,61 @@ def test_held_pixels_stay(sd15, vae):
     assert not torch.allclose(clip[..., :8], sample(sd15, **words)[..., :8], atol=1e-2)
 
 
+def test_injections_come_in_the_order_of_the_sampling(sd15, vae):
+    """Whichever was connected first."""
+    one, two = Injection(IMAGE, vae, 0.2), Injection(1 - IMAGE, vae, 0.6)
+    clips = [sample(with_injections(sd15, order), steps=4) for order in ((one, two), (two, one))]
+    assert torch.equal(*clips) and not torch.allclose(clips[0], sample(with_injections(sd15, (one,)), steps=4))
+
+
+def test_a_clip_that_goes_on_has_the_strengths_of_its_own_frames(sd15, vae):
+    """Strengths are for the frames of the whole clip; here only for the first, which are not sampled again."""
+    conds = (conditioning(5), conditioning(6))
+    words = {"steps": 2, "cfg": 4.0, "sampler_name": "euler", "scheduler": "normal"}
+
+    def new_frames(strength):
+        model = with_injections(animated(sd15, motion_model()), (Injection(IMAGE, vae, strength=strength),))
+        with torch.inference_mode():
+            return sample_piece(model, {"samples": latents(6)}, latents(12, seed=4), 11, *conds, **words)[1]
+
+    none = new_frames(0.0)
+    assert torch.allclose(new_frames(FrameValues(parsed("0: 1, 4: 0 jump"))), none, atol=1e-3)
+    assert not torch.allclose(new_frames(1.0), none, atol=1e-2)
+
+
+def test_models_that_the_vae_pushes_out_come_back(sd15, vae):
+    class Crowding:
+        encode = vae.encode
+
+        @staticmethod
+        def decode(latents):
+            comfy.model_management.unload_all_models()
+            return vae.decode(latents)
+
+    loaded = []
+
+    def note(*_):
+        loaded.append(any(each.model is sd15.model for each in comfy.model_management.loaded_models()))
+
+    sample(with_injections(sd15, (Injection(IMAGE, Crowding()),)), steps=3, callback=note)
+    assert loaded == [True] * 3
+
+
+def test_a_sampler_that_does_not_show_its_steps_is_told(sd15, vae):
+    silent = comfy.samplers.KSAMPLER(lambda model, x, sigmas, extra_args, callback, disable: x)
+    model = with_injections(sd15, (Injection(IMAGE, vae),))
+    words = (conditioning(5), conditioning(6), latents(8))
+    with pytest.raises(RuntimeError, match="This sampler does not show its steps, so no image can be injected"):
+        comfy.sample.sample_custom(model, latents(8, seed=1), 4.0, silent, torch.tensor([9.0, 4.0, 0.0]), *words)
+
+
+def test_wrong_values(vae):
+    with pytest.raises(ValueError, match="start_percent is 1.5, and must be from 0 to 1"):
+        Injection(IMAGE, vae, 1.5)
+    with pytest.raises(ValueError, match="guarantee_steps is 0, and must be 1 or more"):
+        Injection(IMAGE, vae, times=0)
+
+
 def test_each_iteration_injects(sd15, vae):
     """Whichever was put on the MODEL first."""
     injection, twice = (Injection(IMAGE, vae),), Iterations(2, None, seed_offset=0)
@@ -131,7 +193,10 @@ def test_the_forms(vae):
     mask = torch.full((1, 4, 4), 0.25)
     first = NoisedImageInjection.execute(IMAGE, vae).result[0]
     words = {"img_inject_opts": place, "mask_opt": mask, "invert_mask": True, "strength_multival": 0.5}
+    words |= {"resize_image": False, "guarantee_steps": 3}
     both = NoisedImageInjection.execute(IMAGE, vae, prev_image_inject=first, start_percent=0.4, **words).result[0]
     assert both[0] is first[0] and (both[0].mask, both[0].strength, both[0].stretch) == (None, 1.0, True)
     assert (both[1].place, both[1].strength, both[1].start_percent) == ((16, 8), 0.5, 0.4)
-    assert (both[1].mask == 0.75).all()
+    assert (both[1].mask == 0.75).all() and (both[1].stretch, both[1].times) == (False, 3)
+    nowhere = NoisedImageInjection.execute(IMAGE, vae, invert_mask=True).result[0]
+    assert (nowhere[0].mask == 0).all()  # without a mask it counts everywhere
