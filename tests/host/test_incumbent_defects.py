@@ -5,7 +5,6 @@ Each docstring says what happens there. Rows that other tests hold already are n
 
 import random
 
-import animatediff_native.nodes as nodes
 import comfy.model_management
 import comfy.model_patcher
 import comfy.sample
@@ -16,9 +15,7 @@ import pytest
 import torch
 from animatediff_native.motion.load import load_motion_model
 from animatediff_native.motion.settings import BlockStrength, Keyframe
-from animatediff_native.sampling.freeinit import AS_ADE, FreeInit
 from animatediff_native.sampling.handler import with_windows
-from animatediff_native.sampling.iterations import Iterations
 from animatediff_native.sampling.keyframes import Keyframes
 from animatediff_native.sampling.noise import ADD, REPLACE, Draw, Layer
 from animatediff_native.sampling.run import chosen_noise, noise_options, with_noise
@@ -31,7 +28,6 @@ from safetensors.torch import save_file
 from unets import SD15, SD15_CHANNELS, unet_model, unet_shapes
 from weights import filled, motion_state
 
-FORMS = {node.GET_SCHEMA().node_id: node for node in nodes.NODES}
 WINDOWS = WindowPlan(STANDARD_STATIC, 8, 4)
 FRAMES = 12
 
@@ -287,54 +283,6 @@ def test_a_model_cloned_for_another_gpu_keeps_its_motion(remade):
         assert torch.equal(sample(copy), sample(moving))
 
 
-@pytest.mark.parametrize("node_id", ["ADE_LoadAnimateDiffModel", "ADN_LoadMotionModel", "ADE_AnimateDiffLoRALoader"])
-def test_a_file_that_is_not_there_is_named(node_id):
-    """There: "'NoneType' object has no attribute 'lower'", or a TypeError about paths."""
-    words = {"name": "gone.safetensors", "strength": 1.0} if "LoRA" in node_id else {"model_name": "gone.safetensors"}
-    with pytest.raises(FileNotFoundError, match="gone.safetensors"):
-        FORMS[node_id].execute(**words)
-
-
-RAW = ["linear", "sqrt_linear", "sqrt", "cosine", "squaredcos_cap_v2"]
-NO_ZERO_SNR = "sqrt"
-"""Its last alphas are 0 as they are: there is nothing to stretch to 0."""
-
-
-@pytest.mark.parametrize(("name", "zsnr"), [(n, z) for n in RAW for z in (False, True) if not (z and n == NO_ZERO_SNR)])
-def test_raw_sigma_schedules(name, zsnr):
-    """There squaredcos_cap_v2 and zsnr fail, because of names that the host has no more."""
-    for sampling, timesteps in (("eps", 1000), ("v_prediction", 1000), ("lcm", 50)):
-        words = {"raw_beta_schedule": name, "linear_start": 0.00085, "linear_end": 0.012, "sampling": sampling}
-        table = FORMS["ADE_RawSigmaSchedule"].execute(**words, lcm_original_timesteps=50, zsnr=zsnr).result[0]
-        assert len(table.sigmas) == timesteps and table.sigmas.isfinite().all()
-        assert (table.sigmas.diff() >= 0).all() and table.sigmas[0] > 0
-        if zsnr:
-            assert table.sigmas[-1].item() == pytest.approx(4518, rel=1e-2)
-
-
-SCHEDULERS = FORMS["ADE_SigmaScheduleToSigmas"].INPUT_TYPES()["required"]["scheduler"][1]["options"]
-
-
-@pytest.mark.parametrize("scheduler", SCHEDULERS)
-def test_sigmas_of_every_scheduler(scheduler):
-    """There each of them is an AttributeError."""
-    table = FORMS["ADE_SigmaSchedule"].execute(beta_schedule="linear (AnimateDiff-SDXL)").result[0]
-    words = {"sigma_schedule": table, "scheduler": scheduler}
-    sigmas = FORMS["ADE_SigmaScheduleToSigmas"].execute(**words, steps=6, denoise=1.0).result[0]
-    assert len(sigmas) == 7 and sigmas[-1] == 0 and (sigmas.diff() < 0).all()
-    assert sigmas[0] > 14.7  # of the table, not of Stable Diffusion's, whose highest is 14.61
-    late = FORMS["ADE_SigmaScheduleToSigmas"].execute(**words, steps=3, denoise=0.5).result[0]
-    assert torch.allclose(late, sigmas[3:])
-
-
-def test_float_to_floats_takes_whole_numbers():
-    """There an int is an error."""
-    for given, expected in ((3, [3]), (0.5, [0.5]), ([1, 2.5], [1, 2.5])):
-        floats = FORMS["ADE_FloatToFloats"].execute(FLOAT=given).result[0]
-        assert floats == expected
-        assert FORMS["ADE_MultivalDynamicFloats"].execute(floats=floats).result
-
-
 def test_random_blending_comes_from_the_samplers_seed(sd15):
     """There it comes from numpy's generator, and no clip can be made twice."""
     model = with_windows(animated(sd15, motion_model()), WindowPlan(STANDARD_STATIC, 8, 4, fuse_method="random"))
@@ -344,28 +292,3 @@ def test_random_blending_comes_from_the_samplers_seed(sd15):
             library(seed)
         clips.append(sample(model, FRAMES))
     assert torch.equal(*clips)
-
-
-def test_freeinit_noises_with_the_first_noise_or_as_the_old_one():
-    """There the third pass takes the second's mixed noise, against the paper; shared workflows keep that."""
-    defaults = {"iterations": 3, "filter": "gaussian", "d_s": 0.25, "d_t": 0.25, "n_butterworth": 4}
-    old = {"sigma_step": 999, "apply_to_1st_iter": False, "iter_seed_offset": 1}
-    for name in ("FreeInit [sampler sigma]", "FreeInit [model sigma]"):
-        found: Iterations = FORMS["ADE_IterationOptsFreeInit"].execute(**defaults, **old, init_type=name).result[0]
-        assert found.freeinit.manner == AS_ADE
-    assert FreeInit().manner != AS_ADE
-
-
-@pytest.mark.parametrize("node", nodes.NODES, ids=lambda node: node.GET_SCHEMA().node_id)
-def test_no_node_reads_a_path_of_the_server(node):
-    """There Load CameraPoses From Path opens any file of the server and shows its first line in an error.
-
-    A file is chosen from a folder's list; texts are prompts, schedules and names. The host keeps a filename_prefix
-    within its output folder.
-    """
-    for inputs in node.INPUT_TYPES().values():
-        for name, declared in inputs.items() if isinstance(inputs, dict) else ():
-            if declared[0] == "STRING" and name != "filename_prefix":
-                assert not any(word in name for word in ("path", "file", "folder", "dir")), name
-            if name in ("model_name", "ckpt_name", "lora_name", "name"):
-                assert declared[0] == "COMBO" or isinstance(declared[0], list), name
