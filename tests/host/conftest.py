@@ -1,8 +1,13 @@
 from collections import Counter
 
+import folder_paths
+import i2v
 import pytest
+from animatediff_native.motion.load import MOTION_MODELS
 from clips import motion_model
-from unets import unet_model
+from safetensors.torch import save_file
+from unets import SD15_CHANNELS, SDXL_CHANNELS, unet_model
+from weights import motion_state
 
 
 class Watched:
@@ -34,3 +39,20 @@ def sd15():
 @pytest.fixture(scope="session")
 def sdxl():
     return unet_model("sdxl")
+
+
+@pytest.fixture(scope="module")
+def i2v_folder(tmp_path_factory):
+    """A folder of motion models that the host's lists have: AnimateLCM-I2V, AnimateLCM, and one for SDXL."""
+    folder = tmp_path_factory.mktemp("motion")
+    for name, family in ((i2v.I2V, "animatelcm_i2v"), (i2v.PLAIN, "animatelcm"), (i2v.SDXL, "sdxl")):
+        save_file(motion_state(family, SDXL_CHANNELS if family == "sdxl" else SD15_CHANNELS), folder / name)
+    folder_paths.add_model_folder_path(MOTION_MODELS, str(folder))
+    yield folder
+    folder_paths.folder_names_and_paths[MOTION_MODELS][0].remove(str(folder))
+
+
+@pytest.fixture(scope="module", name="i2v")
+def i2v_models(i2v_folder):
+    """(MOTION_MODEL, encoder_only)"""
+    return i2v.FORMS["LoadAnimateLCMI2VModel"].execute(i2v.I2V).result
