@@ -1,14 +1,10 @@
 """Graph files that people share, as the web page saved them, and what the page must make of our nodes in them."""
 
 import json
-import zipfile
 
-from oracles import DATA
-from workflows import BYPASSED, MUTED
+from workflows import BYPASSED, MUTED, is_ours, shared_workflows
 
-with zipfile.ZipFile(DATA / "shared_workflows.zip") as archive:
-    SHARED = {name: json.loads(archive.read(name)) for name in archive.namelist() if name.endswith(".json")}
-GRAPHS = {name.removesuffix(".json"): graph for name, graph in SHARED.items() if "nodes" in graph}
+GRAPHS = {name.removesuffix(".json"): graph for name, graph in shared_workflows().items() if "nodes" in graph}
 DANGLING = {"282_eden-workflow-copy-hist"}
 """Files with a link from a node that they do not have: the page itself makes no prompt of these."""
 RENAMED = {"motion_model_settings": "ad_settings"}
@@ -67,10 +63,6 @@ def check_prompt(node: dict, links: dict, sources: dict, prompt: dict) -> None:
         for name, link in links.items():
             if not node["graph"] and link in sources:
                 assert inputs[name] == sources[link], (node["type"], name)
-
-
-def is_ours(node_type: str) -> bool:
-    return node_type.startswith(("ADE_", "ADN_")) or node_type == "CheckpointLoaderSimpleWithNoiseSelect"
 
 
 def nodes_of_file(graph: dict) -> dict:

@@ -24,6 +24,10 @@ def shared_workflows() -> dict[str, dict]:
         return {name: json.loads(archive.read(name)) for name in archive.namelist() if name.endswith(".json")}
 
 
+def is_ours(node_type: str) -> bool:
+    return node_type.startswith(("ADE_", "ADN_")) or node_type == "CheckpointLoaderSimpleWithNoiseSelect"
+
+
 def widget_names(definition: dict, sockets: bool = False) -> list[str | None]:
     """The widgets of a node in the order of `widgets_values`; None stands for a value that is no input.
 

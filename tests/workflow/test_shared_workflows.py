@@ -7,7 +7,7 @@ import pytest
 from comfy_execution.validation import validate_node_input
 from comfy_server import ROOT
 from workflow_files import graphs_in
-from workflows import page_values, shared_workflows
+from workflows import is_ours, page_values, shared_workflows
 
 WORKFLOWS = shared_workflows()
 THEIRS = json.loads(gzip.decompress((ROOT / "tests" / "data" / "ade_nodes.json.gz").read_bytes()))
@@ -18,15 +18,11 @@ ANY = "*"
 each_workflow = pytest.mark.parametrize("name", WORKFLOWS)
 
 
-def is_animatediff(node_type: str) -> bool:
-    return node_type.startswith("ADE_") or node_type == "CheckpointLoaderSimpleWithNoiseSelect"
-
-
 def served(name: str, object_info: dict):
     """(node, its definition, all nodes of its graph) for each AnimateDiff node of a workflow that has a form."""
     for graph in graphs_in(WORKFLOWS[name]):
         for node in graph.values():
-            if is_animatediff(node.type) and node.type in object_info:
+            if is_ours(node.type) and node.type in object_info:
                 yield node, object_info[node.type], graph
 
 
@@ -47,7 +43,7 @@ def test_there_are_65_of_both_formats():
 
 @each_workflow
 def test_ids(name, object_info):
-    ids = {node.type for graph in graphs_in(WORKFLOWS[name]) for node in graph.values() if is_animatediff(node.type)}
+    ids = {node.type for graph in graphs_in(WORKFLOWS[name]) for node in graph.values() if is_ours(node.type)}
     assert ids and not ids - object_info.keys()
 
 
@@ -99,7 +95,7 @@ def test_links_from_our_nodes(name, object_info):
             known = inputs_of(object_info[node.type]) if node.type in object_info else {}
             for key, link in node.links.items():
                 source = graph.get(link.source)
-                if source and is_animatediff(source.type) and source.type in object_info:
+                if source and is_ours(source.type) and source.type in object_info:
                     key = RENAMED.get((node.type, key), key)
                     wanted = known[key][0] if key in known else link.type or ANY
                     assert connects(sent(link, graph, object_info), wanted), (source.type, node.type, key)
