@@ -12,6 +12,7 @@ from . import (
     guidance,
     i2v,
     inject,
+    iterations,
     lora,
     noise,
     preview,
@@ -23,6 +24,6 @@ from .foreign import refusing_foreign
 
 ROOMS = [
     *(gen2, gen1, i2v, extras, lora, adjust, strength, context, context_extras, extra_keyframes),
-    *(preview, noise, inject, combine, guidance, sigmas, prompts),
+    *(preview, noise, iterations, inject, combine, guidance, sigmas, prompts),
 ]
 NODES = [refusing_foreign(node) for room in ROOMS for node in room.NODES]
