@@ -2,7 +2,6 @@
 
 import gc
 
-import animatediff_native.nodes.compat as compat
 import pytest
 import torch
 from animatediff_native.sampling import window_references
@@ -265,36 +264,6 @@ def test_reuse_by_hand(sd15, method):
         found = clip(sd15, Extras(reuse=Reuse(0.7, strength, end_percent=1.0)), plan, cfg=1.0)
         amount = 0.7 * strength.unsqueeze(1) if isinstance(strength, torch.Tensor) else 0.7
         assert torch.allclose(found, with_reuse(plain, first, windows(plan, FRAMES)[0], amount), atol=1e-3)
-
-
-def test_extras_of_shared_workflows(sd15):
-    forms = {node.GET_SCHEMA().node_id.removeprefix("ADE_"): node for node in compat.NODES}
-
-    def of(name, **inputs):
-        return forms[name].execute(**inputs).result[0]
-
-    ref, naive = "ContextExtras_ContextRef", "ContextExtras_NaiveReuse"
-    keys = of(f"{ref}_Keyframe", mult=0.5, start_percent=0.0, mode_replace=of(f"{ref}_ModeSliding"))
-    keys = of(f"{ref}_Keyframe", prev_kf=keys, tune_replace=of(f"{ref}_TuneAttnAdain"))
-    assert [key.start_percent for key in keys] == [0.0, 1.0]
-    extras = of(ref, contextref_kf=keys, contextref_mode=of(f"{ref}_ModeIndexes", switch_on_idxs="8, 16"))
-    assert extras.reference.mode.indexes == {0, 8, 16} and extras.reference.end_percent == 0.1
-    span = {"start_percent": 0.2, "end_percent": 0.6, "inherit_missing": True, "print_keyframes": False}
-    ramp = {"mult_start": 0.0, "mult_end": 1.0, "interpolation": "linear", "intervals": 3}
-    spaced = of(f"{naive}_KeyframeInterpolation", **span, **ramp)
-    assert spaced == of(f"{naive}_KeyframeFromList", mults_float=[0.0, 0.5, 1.0], **span)
-    found = [(key.start_percent, key.mult, key.guarantee_steps) for key in spaced]
-    assert found == [(0.2, 0.0, 1), (pytest.approx(0.4), 0.5, 0), (pytest.approx(0.6), 1.0, 0)]
-    extras = of(naive, prev_extras=extras, naivereuse_kf=spaced, weighted_mean=0.5)
-    assert extras.reference is not None and extras.reuse.keyframes == spaced
-    options = of("BatchedContextOptions", context_length=8)
-    options = of("ContextExtras_Set", context_opts=options, context_extras=extras)
-    options = of("BatchedContextOptions", context_length=4, start_percent=0.9, prev_context=options)
-    model = of("UseEvolvedSampling", model=sd15, beta_schedule="use existing", context_options=options)
-    handler = model.model_options["context_handler"]
-    assert handler.extras == extras and [plan.context_length for plan in handler.plans] == [8, 4]
-    with pytest.raises(ValueError, match="switch_on_idxs has '-3', which is no frame"):
-        of(f"{ref}_ModeIndexes", switch_on_idxs="1, -3")
 
 
 def test_a_model_without_such_a_unet_is_refused():
