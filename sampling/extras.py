@@ -58,8 +58,7 @@ class Reference:
         levels = [level for level in moment.levels if in_range(self, level, moment)]
         if not in_range(self, moment.levels[-1], moment):
             return None
-        start = ExtraKeyframe(guarantee_steps=0)
-        key = keyframe_at((start, *self.keyframes), replace(moment, levels=levels))
+        key = keyframe_at((ExtraKeyframe(), *self.keyframes), replace(moment, levels=levels))
         tune = key.tune or self.tune
         strength = strength_at(self.strength, key, moment)
         if is_off(strength) or not (tune.uses_attention or tune.uses_adain):

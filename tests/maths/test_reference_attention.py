@@ -1,5 +1,7 @@
 """References between windows and reuse of the first: the formulas, and what holds at a moment."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from animatediff_native.motion.strength import Moment
@@ -112,12 +114,15 @@ def test_ranges():
     for extra in (Reference(end_percent=0.25), Reuse(end_percent=0.25), Reuse(keyframes=(ExtraKeyframe(),))):
         assert extra.at(moment(10.0)) is not None
         assert extra.at(moment(10.0, 5.0)) is None
+        assert (
+            replace(extra, end_percent=0.5).at(moment(10.0, 5.0)) is not None
+        )  # to the end, the level itself included
     late = Reference(start_percent=0.4, end_percent=0.6)
     assert late.at(moment(10.0)) is None and late.at(moment(10.0, 5.0)) is not None
 
 
 def test_nothing_to_do():
-    for strength in (0.0, torch.zeros(3, 1, 1)):
+    for strength in (0.0, -0.5, torch.zeros(3, 1, 1)):
         assert Reference(strength).at(moment(10.0)) is None
         assert Reuse(strength=strength).at(moment(10.0)) is None
     assert Reuse(0.0).at(moment(10.0)) is None
@@ -145,6 +150,24 @@ def test_keyframes():
     assert [now.strength for now in found] == pytest.approx([1.0, 0.45, 0.5, 0.7])
     assert [now.tune for now in found] == [Tune(), weak, weak, Tune()]
     assert [now.mode for now in found] == [Mode(), Mode(), sliding, Mode()]
+
+
+def test_a_keyframe_inherits_mode_and_tune():
+    weak, sliding = Tune(attention_strength=0.5), Mode(SLIDING, 2)
+    keys = (ExtraKeyframe(0.2, tune=weak, mode=sliding), ExtraKeyframe(0.4))
+    for last, expected in ((True, (weak, sliding)), (False, (Tune(), Mode()))):
+        extra = Reference(keyframes=(keys[0], replace(keys[1], inherit_missing=last)), end_percent=1.0)
+        now = extra.at(moment(10.0, 8.0, 6.0))
+        assert (now.tune, now.mode) == expected
+
+
+def test_steps_before_the_range_are_not_owed():
+    """The first keyframe is owed two steps of the range, although it began before."""
+    keys = (ExtraKeyframe(0.05, 0.1, guarantee_steps=2), ExtraKeyframe(0.3, 0.2))
+    extra = Reference(keyframes=keys, start_percent=0.3, end_percent=1.0)
+    levels = (10.0, 9.0, 7.0, 6.0, 5.0)
+    found = [extra.at(moment(*levels[:count])) for count in (3, 4, 5)]
+    assert [now.strength for now in found] == pytest.approx([0.1, 0.1, 0.2])
 
 
 def test_guaranteed_steps_are_counted_in_the_range():
