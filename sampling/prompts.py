@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .schedules import EASINGS, ScheduleError
+from .schedules import EASINGS, HALF_WIDTH, ScheduleError
 
 KEY = re.compile(r"""^[\s,{]*["']?\s*(?P<frame>[-+]?\d+)\s*["']?\s*[:=]\s*""")
 
@@ -30,14 +30,16 @@ class Stop:
 def parsed(text: str) -> tuple[Stop, ...]:
     """The stops of a text: a line for each, `frame: prompt`. Lines without a frame go on with the prompt before them.
 
-    Quotes around frames and prompts, commas at line ends and braces are forgiven. Raises ScheduleError.
+    Quotes around frames and prompts, commas at line ends and braces are forgiven, as are full-width forms of all
+    these and of the colon; within prompts every character stays. Raises ScheduleError.
     """
     found: list[tuple[int, int, str]] = []
     at = 0
     for line in text.split("\n"):
-        if match := KEY.match(line):
+        plain = line.translate(HALF_WIDTH)
+        if match := KEY.match(plain):
             found.append((int(match["frame"]), at, line[match.end() :]))
-        elif line.strip(" \t,{}"):
+        elif plain.strip(" \t,{}"):
             if not found:
                 raise ScheduleError(text, at, f"'{line.strip()}' has no frame. Write the frame first, as in 0: a river")
             frame, place, before = found[-1]
@@ -53,8 +55,12 @@ def parsed(text: str) -> tuple[Stop, ...]:
 
 
 def unquoted(prompt: str) -> str:
-    prompt = prompt.strip().removesuffix("}").rstrip().removesuffix(",").strip()
-    if len(prompt) > 1 and prompt[0] == prompt[-1] and prompt[0] in "\"'":
+    """`prompt` without the brace, the comma and the quotes of a list around it."""
+    prompt = prompt.strip()
+    for mark in "},":
+        if prompt[-1:].translate(HALF_WIDTH) == mark:
+            prompt = prompt[:-1].rstrip()
+    if len(prompt) > 1 and (prompt[0] + prompt[-1]).translate(HALF_WIDTH) in ('""', "''"):
         prompt = prompt[1:-1]
     return prompt.strip()
 

@@ -29,6 +29,9 @@ EASINGS: dict[str, Callable[[float], float]] = {
 """The way from one value to the next, both 0 to 1. jump: the old value until the new one's place."""
 SYNONYMS = {"hold": "jump", "step": "jump", "ease in out": "ease", "ease_in": "ease in", "ease_out": "ease out"}
 
+HALF_WIDTH = {wide: wide - 0xFEE0 for wide in range(0xFF01, 0xFF5F)} | str.maketrans("、“”‘’\u3000", ",\"\"'' ")
+"""For `str.translate`: the full-width forms that Chinese and Japanese keyboards give (：，％０), one for one."""
+
 ENTRY = re.compile(r"[^,;\n]+")
 PARTS = re.compile(
     r"(?P<lead>\s*[\"']?)(?P<position>[^:=\"']*)[\"']?\s*(?P<colon>[:=]?)\s*\(?(?P<value>[^\s()]*)\)?\s*(?P<easing>.*?)\s*$"
@@ -56,7 +59,8 @@ class Point:
 
 
 def parsed(text: str) -> tuple[Point, ...]:
-    """The points of a schedule's text. Raises ScheduleError."""
+    """The points of a schedule's text, in half-width or full-width characters. Raises ScheduleError."""
+    text = text.translate(HALF_WIDTH)
     points = [_point(text, match) for match in ENTRY.finditer(text) if match[0].strip()]
     if not points:
         raise ScheduleError(text, 0, "the schedule is empty. Write a position, a colon and a value, as in 0: 1.0")

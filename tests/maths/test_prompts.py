@@ -16,6 +16,9 @@ RIVER = (Stop(0, "a river in summer"), Stop(8, "the same river in snow"))
         '{\n"0": "a river in summer",\n"8": "the same river in snow"\n}',
         "0 = a river in summer\n\n8 =the same river in snow\n",
         "  0:a river in summer,\n  8: 'the same river in snow'",
+        "0：a river in summer\n8：the same river in snow",
+        "｛\n“０”： “a river in summer”，\n“８”＝‘the same river in snow’\n｝",
+        "\u30000 ： a river in summer，\n\u3000\n+8 ：the same river in snow、",
     ],
 )
 def test_forgiving(text):
@@ -27,12 +30,18 @@ def test_prompts_of_several_lines_and_with_colons():
     assert stops == (Stop(0, "a (river:1.2),\n  in summer"), Stop(-1, "4k: sharp"))
 
 
+def test_prompts_keep_their_own_full_width_characters():
+    stops = parsed("0：夏天，河流：“静” （细节：1.2）\n，远山％\n－1：冬天，雪；夜")
+    assert stops == (Stop(0, "夏天，河流：“静” （细节：1.2）\n，远山％"), Stop(-1, "冬天，雪；夜"))
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         ("", "Line 1, column 1: there is no prompt"),
         ("a river", "Line 1, column 1: 'a river' has no frame"),
         ("\n\na river\n8: snow", "Line 3, column 1: 'a river' has no frame"),
+        ("，\n河\n8：雪", "Line 2, column 1: '河' has no frame"),
         ("0: a\n8: b\n8: c", "Line 2, column 1: frame 8 has two prompts|Line 3"),
     ],
 )

@@ -48,6 +48,10 @@ def test_the_example_of_the_node():
         "0=1, 4=2 linear",
         "0%: 1, 100%: 2",
         "0: 1e0, -1: 2",
+        "0：1，4：2",
+        "０：１．０、４：２．０；",
+        "“0”＝（1） linear\n\u3000－１：（2）",
+        "０％：１，100％：２",
     ],
 )
 def test_forgiving(text):
@@ -74,6 +78,7 @@ def test_easings():
         ("0: nan", "Line 1, column 4: 'nan' is not a number"),
         ("0: 1e9", "Line 1, column 4: 1e9 is more than any strength can be"),
         ("0: 1, 8: 2 bounce", "Line 1, column 12: 'bounce' is none of linear, ease"),
+        ("0：1，\n　8：快", "Line 2, column 4: '快' is not a number"),
         ("0: 1, 8: 2, 8: 3", "the position 8 is there twice"),
     ],
 )
@@ -82,7 +87,7 @@ def test_mistakes_are_told_with_their_place(text, message):
         parsed(text)
 
 
-@pytest.mark.parametrize("text", ["5: 1.0", "150%: 1", "-1: 1"])
+@pytest.mark.parametrize("text", ["5: 1.0", "150%: 1", "-1: 1", "１５０％：１"])
 def test_positions_in_the_sampling(text):
     with pytest.raises(ScheduleError, match="is not within the sampling"):
         step_values(text)
