@@ -9,17 +9,21 @@ after it holds its value until the next one. Source: ComfyUI-AnimateDiff-Evolved
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .prompts import Mix
+from .prompts import Mix, lerp, slerp
 from .schedules import ScheduleError
 
 INDEX = r"[\d:\-\.]+"
 PROMPT = re.compile(rf"""(?:"(?P<json>{INDEX})\s*"\s*:|(?P<plain>{INDEX})\s*=)\s*"(?P<value>[^"]*)"\s*(?:,|$)""")
 NUMBER = re.compile(rf"""(?:"(?P<json>{INDEX})\s*"\s*:|(?P<plain>{INDEX})\s*=)\s*(?P<value>[^,\s]+)\s*(?:,|$)""")
+
+MIXES: dict[str, Mix] = {"lerp": lerp, "slerp": partial(slerp, alike=0.9995)}
+"""As in that pack: prompts that are much alike are mixed straight."""
 
 
 @dataclass(frozen=True)

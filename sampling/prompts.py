@@ -92,11 +92,15 @@ def lerp(a: Tensor, b: Tensor, share: float) -> Tensor:
     return torch.lerp(a, b, share)
 
 
-def slerp(a: Tensor, b: Tensor, share: float) -> Tensor:
-    """Along the arc between the two, all of their numbers taken as one vector; straight where they point alike."""
-    angle = torch.arccos(F.cosine_similarity(a.flatten(), b.flatten(), dim=0).clamp(-1, 1))
-    if angle.sin() < 1e-3:
+def slerp(a: Tensor, b: Tensor, share: float, alike: float = 1 - 5e-7) -> Tensor:
+    """Along the arc between the two, all of their numbers taken as one vector.
+
+    Straight where they point alike or apart: where the cosine of their angle is above `alike`, or below its negative.
+    """
+    cosine = F.cosine_similarity(a.flatten(), b.flatten(), dim=0).clamp(-1, 1)
+    if cosine.abs() > alike:
         return lerp(a, b, share)
+    angle = torch.arccos(cosine)
     return (torch.sin((1 - share) * angle) * a + torch.sin(share * angle) * b) / angle.sin()
 
 

@@ -1,8 +1,10 @@
 """The prompt and value texts of shared workflows, and the mixes that they come to."""
 
+import math
+
 import pytest
 import torch
-from animatediff_native.sampling.indexed import NUMBER, PROMPT, Entry, entries, numbers, travelled
+from animatediff_native.sampling.indexed import MIXES, NUMBER, PROMPT, Entry, entries, numbers, travelled
 from animatediff_native.sampling.prompts import lerp, slerp
 from animatediff_native.sampling.schedules import ScheduleError
 
@@ -54,6 +56,17 @@ def test_a_transition_runs_ahead_as_the_incumbents_does():
     expected = [0, 0.125, 0.344, 0.590, 0.795, 0.923, 0.981, 0.998, 1]
     assert share_of_b(8) == pytest.approx(expected, abs=1e-3)
     assert share_of_b(4) == pytest.approx([0, 0.25, 0.625, 0.906, 1], abs=1e-3)
+
+
+def test_prompts_much_alike_are_mixed_straight():
+    """Where the cosine of their angle is above 0.9995; our own mix goes along the arc there too."""
+    a = torch.tensor([[[1.0, 0.0]]])
+    for angle, is_straight in ((0.03, True), (0.033, False)):
+        b = torch.tensor([[[math.cos(angle), math.sin(angle)]]])
+        straight, arc = (a + b) / 2, (a + b) / (2 * math.cos(angle / 2))
+        assert torch.equal(MIXES["slerp"](a, b, 0.5), lerp(a, b, 0.5)) == is_straight
+        assert torch.allclose(MIXES["slerp"](a, b, 0.5), straight if is_straight else arc, rtol=0, atol=1e-6)
+        assert torch.allclose(slerp(a, b, 0.5), arc, rtol=0, atol=1e-6) and slerp(a, b, 0.5).norm() > straight.norm()
 
 
 def test_prompts_that_change_with_the_frame_are_mixed_evenly():
