@@ -267,12 +267,18 @@ def ad_params(frames: int, run: MotionRun | None, window) -> dict:
     if window is None:
         indices = list(range(first, first + frames)) if first else None
     else:
-        indices = [first + index for index in window.index_list]
+        indices = [first + index for index in frames_shown(window)]
     return {
         "full_length": first + run.full_length,
         "context_length": frames if window is not None else None,
         "sub_idxs": indices,
     }
+
+
+def frames_shown(window) -> list[int]:
+    """The frames that the UNet gets of one of the host's windows: its handler may put the one before it first."""
+    before = getattr(window, "causal_anchor_index", None)
+    return window.index_list if before is None or before < 0 else [before, *window.index_list]
 
 
 def picture_of(

@@ -76,7 +76,7 @@ def sample_with_motion(
     if "context_handler" not in options and (plan := automatic_plan(motion_models, frames)):
         options["context_handler"] = WindowHandler((plan,))
     handler = options.get("context_handler")
-    check_frames(motion_models, frames, frames_at_once(handler, frames))
+    check_frames(motion_models, frames, handler)
     check_distilled(motion_models, steps, getattr(guider, "cfg", None))
     run = MotionRun(frames, seed or 0, options["transformer_options"].get(FIRST_FRAME, 0))
     noise = chosen_noise(noise_options(guider.model_patcher), noise, run.seed, handler, run.first_frame)
@@ -141,13 +141,21 @@ def frames_at_once(handler, frames: int) -> int:
     """How many frames of the clip a context handler (ours or the host's) lets attend to each other."""
     if isinstance(handler, WindowHandler):
         return handler.frames_at_once(frames)
-    return min(frames, getattr(handler, "context_length", frames))
+    length = getattr(handler, "context_length", frames)
+    return length + getattr(handler, "causal_window_fix", False) if frames > length else frames
 
 
-def check_frames(motion_models: list[ModelPatcher], frames: int, window: int) -> None:
-    """`window`: frames that are sampled together. Raises ValueError where they are more than a motion model holds."""
+def check_frames(motion_models: list[ModelPatcher], frames: int, handler) -> None:
+    """Raises ValueError where more frames are sampled together than a motion model holds."""
+    window = frames_at_once(handler, frames)
     for motion in motion_models:
         limit = motion.model.format.max_frames
+        if window > limit and getattr(handler, "causal_window_fix", False):
+            raise ValueError(
+                f"causal_window_fix puts one more frame before each window: a context_length of {window - 1} gives "
+                f"{window} frames, and this motion model takes {limit} at once. Turn causal_window_fix off, use a "
+                f"context_length of {limit - 1} or less, or use Context Windows (AnimateDiff) instead."
+            )
         if window > limit:
             raise ValueError(
                 f"A context_length of {window} frames is more than this motion model takes at once ({limit}). "
