@@ -51,6 +51,8 @@ class MotionRun:
     """Whether a guidance schedule was asked."""
     step: int = 0
     """Steps that the sampler has done in this iteration."""
+    steps_before: int = 0
+    """Steps of the whole schedule that come before this run's first, where windows go on from them."""
     iteration: int = 0
     iterations: int = 1
     """How many times the clip is sampled over."""

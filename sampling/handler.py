@@ -25,11 +25,15 @@ from .windows import WindowPlan, plan_at, windows
 
 
 def with_windows(
-    model: ModelPatcher, *plans: WindowPlan, windows_per_call: int = 0, extras: Extras = NO_EXTRAS
+    model: ModelPatcher,
+    *plans: WindowPlan,
+    windows_per_call: int = 0,
+    extras: Extras = NO_EXTRAS,
+    goes_on: bool = True,
 ) -> ModelPatcher:
     """A clone of `model` that samples in windows. Several plans: each from its start_percent on."""
     model = model.clone()
-    model.model_options["context_handler"] = WindowHandler(plans, windows_per_call, extras)
+    model.model_options["context_handler"] = WindowHandler(plans, windows_per_call, extras, goes_on)
     return with_window_memory(model)
 
 
@@ -51,10 +55,17 @@ def prepare_one_window(executor, model, noise_shape, conds, **kwargs):
 class WindowHandler(IndexListContextHandler):
     """Immutable: one handler serves every clone of its MODEL, and each call works on a copy."""
 
-    def __init__(self, plans: tuple[WindowPlan, ...], windows_per_call: int = 0, extras: Extras = NO_EXTRAS):
+    def __init__(
+        self,
+        plans: tuple[WindowPlan, ...],
+        windows_per_call: int = 0,
+        extras: Extras = NO_EXTRAS,
+        goes_on: bool = True,
+    ):
         """windows_per_call: how many windows the UNet gets at once; 0 is as many as memory allows (1 on the CPU).
 
-        With extras it is always 1: the first window comes first.
+        With extras it is always 1: the first window comes first. goes_on: whether a run that starts at a later step has
+        that step's windows; else it begins with those of a first step.
         """
         first = plans[0]
         super().__init__(
@@ -70,6 +81,7 @@ class WindowHandler(IndexListContextHandler):
         self.plans = plans
         self.windows_per_call = 1 if extras != NO_EXTRAS else windows_per_call
         self.extras = extras
+        self.goes_on = goes_on
 
     def frames_at_once(self, frames: int) -> int:
         """The most frames of a clip that attend to each other; no more than a motion model's max_frames may."""
@@ -115,10 +127,11 @@ class _WindowedCall(WindowHandler):
 
     def run(self, calc_cond_batch, conds, x_in, timestep):
         sigma = timestep.flatten()[0]
-        step = self.step_of(sigma)
+        done_here = self.step_of(sigma)
+        step = done_here + (self.motion_run.steps_before if self.motion_run else 0)
         seed = f"{self.motion_run.seed if self.motion_run else 0} {step}"
         frames = x_in.shape[0]
-        plan = self.plan_at(step)
+        plan = self.plan_at(done_here)
         all_windows = windows(plan, frames, step)
         sums = [torch.zeros_like(x_in) for _ in conds]
         totals = x_in.new_zeros((frames, 1, 1, 1))
@@ -146,7 +159,7 @@ class _WindowedCall(WindowHandler):
                 for total, result in zip(sums, results, strict=True):
                     total[window] += result[own] * weights
             done += len(group)
-            self.report(step, done, len(all_windows))
+            self.report(done_here, done, len(all_windows))
         clips = [total.div_(totals) for total in sums]
         if shown is None:
             return clips

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ..motion.attach import KEY, MotionRun, ad_params
 from ..motion.neighbours import refuse_ade
+from .first_step import steps_before
 from .handler import WindowHandler, with_window_memory
 from .noise import Clip, Layer, NoiseOptions, added, clip_noise
 from .presets import preset
@@ -79,6 +80,8 @@ def sample_with_motion(
     check_frames(motion_models, frames, handler)
     check_distilled(motion_models, steps, getattr(guider, "cfg", None))
     run = MotionRun(frames, seed or 0, options["transformer_options"].get(FIRST_FRAME, 0))
+    if isinstance(handler, WindowHandler) and handler.goes_on and handler.plans[0].applies_to(frames):
+        run.steps_before = steps_before(sigmas, guider.model_patcher.get_model_object("model_sampling"))
     noise = chosen_noise(noise_options(guider.model_patcher), noise, run.seed, handler, run.first_frame)
     options["transformer_options"] |= {KEY: run, "ad_params": ad_params(frames, run, None)}
     told = following(run, steps, ClipPreview(guider.model_patcher, frames), callback)

@@ -1,5 +1,7 @@
 """Tables of noise levels, and mixtures of two. Plain tensors: sigmas[t] for timestep t, rising."""
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -39,6 +41,20 @@ def split(start: SigmaTable, end: SigmaTable, percent: float) -> SigmaTable:
     _check_pair(start, end)
     low = int((1 - percent) * len(start.sigmas))
     return SigmaTable(f"{start.name}, {end.name}", torch.cat([end.sigmas[:low], start.sigmas[low:]]), start.is_lcm)
+
+
+def place_in(schedule: Sequence[float], levels: Sequence[float]) -> int | None:
+    """Where in a whole schedule a run's noise levels begin; None where they are no part of it. Both falling.
+
+    A run that ends early may have a 0 for its last level.
+    place_in([8, 4, 2, 1, 0], [4, 2, 0]) -> 1
+    """
+    taken = levels[:-1] if levels[-1] == 0 else levels
+    for first in range(len(schedule) - len(levels) + 1):
+        part = schedule[first : first + len(taken)]
+        if all(math.isclose(a, b, rel_tol=1e-4) for a, b in zip(part, taken, strict=True)):
+            return first
+    return None
 
 
 def _check_pair(a: SigmaTable, b: SigmaTable) -> None:

@@ -123,7 +123,7 @@ class AnimateDiffSampler(io.ComfyNode):
         plan = sliding_window_opts or DEFAULT_WINDOWS
         model = attach(model, motion_module, MotionSettings(norms="as ADE"))
         if frame_number > plan.context_length:
-            model = with_windows(model, plan)
+            model = with_windows(model, plan, goes_on=False)
         model = with_beta_schedule(watch(model), "AnimateDiff SD1.5")
         latent = {"samples": up_to(latent_image["samples"], frame_number)}
         words = (seed, steps, cfg, sampler_name, scheduler, positive, negative, latent, denoise)
