@@ -1,29 +1,18 @@
 """ComfyUI's real web page in headless Chromium: examples and shared workflows open with every node, value and link."""
 
 import json
-import os
-import shutil
 
 import pytest
+from chromium import CHROMIUM, open_page, start
 from comfy_server import FOLDER, ROOT, ComfyServer
 from saved_graphs import DANGLING, GRAPHS, SHOWN, check, exactly
 from workflows import EXAMPLES
 
-CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
 pytestmark = pytest.mark.skipif(
     CHROMIUM is None,
     reason="no Chromium on this machine (dev.py installs Debian's where it runs as root; else: apt install chromium)",
 )
 
-OPTIONS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 SCREENSHOTS = ROOT / "output" / "browser"
 
 TAKEN = "ADE_NoiseLayerReplace"
@@ -62,12 +51,8 @@ def page(server):
 
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=OPTIONS)
-        page = browser.new_page(viewport={"width": 1600, "height": 900})
-        page.goto(server.url)
-        page.wait_for_function("window.app && window.app.graph && window.LiteGraph", timeout=120_000)
-        page.wait_for_function("'ADN_ApplyMotionModel' in LiteGraph.registered_node_types", timeout=60_000)
-        yield page
+        browser = start(playwright)
+        yield open_page(browser, server.url)
         browser.close()
 
 
@@ -201,6 +186,34 @@ def within_a_subgraph(node: dict) -> dict:
     inner |= {"inputs": [], "outputs": [], "widgets": [], "nodes": [node], "groups": [], "links": [], "extra": {}}
     outer = {**node, "type": identity, "inputs": [], "widgets_values": []}
     return {"nodes": [outer], "links": [], "version": 0.4, "definitions": {"subgraphs": [inner]}}
+
+
+@pytest.fixture
+def page_in(server, page):
+    """(language) -> another page of the server, in that language."""
+    opened = []
+
+    def open_in(language: str):
+        server.post("/settings", {"Comfy.Locale": language})
+        opened.append(open_page(page.context.browser, server.url))
+        return opened[-1]
+
+    yield open_in
+    for each in opened:
+        each.close()
+    server.post("/settings", {"Comfy.Locale": "en"})
+
+
+@pytest.mark.parametrize("language, picture", [("en", "ADN_FreeInit.png"), ("zh", "ADN_FreeInit.zh.png")])
+def test_the_help_panel_shows_a_nodes_page_with_its_picture(page_in, language, picture):
+    page = page_in(language)
+    page.evaluate("graph => app.loadGraphData(graph)", {"nodes": [FRAME | {"type": "ADN_FreeInit"}], "version": 0.4})
+    page.evaluate("app.canvas.selectNode(app.graph._nodes[0])")
+    page.dispatch_event("[data-testid=info-button]", "click")
+    shown = page.wait_for_selector(f".node-help-content img[src$='/docs/pictures/{picture}']", timeout=30_000)
+    page.wait_for_function("image => image.complete", arg=shown)
+    page.screenshot(path=SCREENSHOTS / f"help-{language}.png")
+    assert shown.evaluate("image => image.naturalWidth") > 200
 
 
 def test_forms_of_another_pack_are_left_alone(page):

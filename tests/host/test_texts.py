@@ -1,4 +1,4 @@
-"""Every node, input and output has its text in each language: help pages, tooltips, translations.
+"""Every node, input and output has its text in each language: help pages with pictures, tooltips, translations.
 
 English is what the schemas say; the page shows it where a language has no text of its own. So there is no locales/en.
 """
@@ -17,6 +17,8 @@ SCHEMAS = {node.GET_SCHEMA().node_id: node.GET_SCHEMA() for node in nodes.NODES}
 OURS = [node_id for node_id, schema in SCHEMAS.items() if not schema.is_deprecated]
 """What users find in the menu; the others are forms for shared workflows, which have no help page."""
 LANGUAGES = {path.parent.name: json.loads(path.read_text("utf-8")) for path in ROOT.glob("locales/*/nodeDefs.json")}
+PICTURE = {"en": "pictures/{}.png", "zh": "pictures/{}.zh.png"}
+"""Below web/docs, whose address the page puts before the paths of pictures in any language's help page."""
 IN_CHINESE = re.compile(r"[\u4e00-\u9fff]")
 
 
@@ -85,6 +87,15 @@ def test_help_page(node_id, language, heads):
             assert line.startswith((f"- **{name}** `", f"- `{name}`")), name
 
 
+@pytest.mark.parametrize("language", PICTURE)
+@pytest.mark.parametrize("node_id", OURS)
+def test_picture(node_id, language):
+    """In its help page, small enough to load at once. tests/support/node_pictures.py makes it."""
+    path = PICTURE[language].format(node_id)
+    assert f"]({path})" in page_of(node_id, language)
+    assert 1_000 < (PAGES / path).stat().st_size < 40_000
+
+
 @pytest.mark.parametrize("node_id", OURS)
 def test_search_finds_our_nodes_by_the_words_people_type(node_id):
     aliases = SCHEMAS[node_id].search_aliases
@@ -95,5 +106,6 @@ def test_search_finds_our_nodes_by_the_words_people_type(node_id):
 def test_the_published_archive_keeps_the_help_pages():
     """.comfyignore is read as git reads its own: a bare docs/ would take web/docs too."""
     command = ["git", "-c", f"core.excludesFile={ROOT / '.comfyignore'}", "check-ignore", "--no-index"]
-    for path, ignored in (("web/docs/ADN_FreeInit.md", False), ("locales/zh/nodeDefs.json", False), ("tests/x", True)):
+    kept = ["web/docs/ADN_FreeInit.md", "web/docs/pictures/ADN_FreeInit.png"]
+    for path, ignored in (*((path, False) for path in kept), ("locales/zh/nodeDefs.json", False), ("tests/x", True)):
         assert (subprocess.run([*command, path], cwd=ROOT, capture_output=True).returncode == 0) == ignored, path

@@ -154,10 +154,12 @@ def clip_g_shapes(prefix: str = "conditioner.embedders.1.model.") -> dict[str, t
     return {prefix + key: shape for key, shape in shapes.items()}
 
 
-def motion_lora_state(channels=SD15_CHANNELS, seed: int = 3, rank: int = 4) -> dict[str, torch.Tensor]:
-    """A MotionLoRA under guoyww's names, for a motion model without a mid block."""
+def motion_lora_state(
+    channels=SD15_CHANNELS, seed: int = 3, rank: int = 4, family: str = "v3"
+) -> dict[str, torch.Tensor]:
+    """A MotionLoRA under guoyww's names, for that family's motion model (v3 has no mid block, v2 has one)."""
     shapes = {}
-    for key, shape in motion_shapes(channels, **FAMILIES["v3"]).items():
+    for key, shape in motion_shapes(channels, **FAMILIES[family]).items():
         if found := re.match(r"(.*attention_blocks\.\d+\.)(to_[qkv]|to_out)(?:\.0)?\.weight$", key):
             base = f"{found[1]}processor.{found[2]}_lora."
             shapes |= {f"{base}down.weight": (rank, shape[1]), f"{base}up.weight": (shape[0], rank)}

@@ -1,0 +1,280 @@
+"""Draws the pictures of the help pages: each own node among its neighbours, in the web page of a real server.
+
+    COMFYUI_DIR=<a ComfyUI> <its Python> tests/support/node_pictures.py [node id ...]
+
+Writes web/docs/pictures/<node id>.png in English and <node id>.zh.png in Chinese. Models are small, of random weights,
+under the names of published files. Needs Chromium, and a Chinese font (Debian: fonts-noto-cjk).
+"""
+
+import os
+import subprocess
+import sys
+import tempfile
+from dataclasses import asdict, dataclass, field
+from io import BytesIO
+from pathlib import Path
+
+import seeded
+import torch
+from chromium import open_page, start
+from comfy_server import ROOT, ComfyServer
+from host import find_host
+from PIL import Image
+from playwright.sync_api import sync_playwright
+from weights import motion_lora_state, motion_state
+
+PICTURES = ROOT / "web" / "docs" / "pictures"
+LANGUAGES = {"en": "{}.png", "zh": "{}.zh.png"}
+SETTINGS = {
+    "Comfy.TutorialCompleted": True,
+    "Comfy.Minimap.Visible": False,
+    "Comfy.NodeBadge.NodeSourceBadgeMode": "None",
+}
+LARGEST = 40_000
+VIEW, ORIGIN, INDENT, GAP, MARGIN, COLORS = (1400, 1100), (300, 160), 24, 22, 20, 40
+
+CHECKPOINT, SAMPLER = "CheckpointLoaderSimple", "KSampler"
+LOAD, LORA, ADJUST = "ADN_LoadMotionModel", "ADN_LoadMotionLoRA", "ADN_AdjustMotionModel"
+APPLY, BLOCKS, WINDOWS, PREVIEW = "ADN_ApplyMotionModel", "ADN_BlockWeights", "ADN_ContextWindows", "ADN_PreviewWindows"
+PIECES, FRAMES, STEPS = "ADN_ContextSampler", "ADN_FrameSchedule", "ADN_StepSchedule"
+V3, V2 = "mm_sd15_v3.safetensors", "mm_sd_v15_v2.ckpt"
+SETTINGS_OF_AUTHORS = {
+    "seed": 42,
+    "control_after_generate": "fixed",
+    "steps": 25,
+    "cfg": 7.5,
+    "scheduler": "ddim_uniform",
+}
+ZOOM, PAN = "v2_lora_ZoomIn.ckpt", "v2_lora_PanLeft.ckpt"
+
+WIDTHS = {LOAD: 330, LORA: 330, ADJUST: 330}
+"""Of nodes that show a line of text after a run; the others have the page's own."""
+
+
+@dataclass(frozen=True)
+class Node:
+    """A node of a picture: how far it stands to the right, values of its widgets, and input -> the index of the node
+    that makes that. `folded`: only its title is shown."""
+
+    kind: str
+    indent: int = 0
+    values: dict = field(default_factory=dict)
+    links: dict[str, int] = field(default_factory=dict)
+    folded: bool = False
+
+    def for_page(self) -> dict:
+        return asdict(self) | {"width": WIDTHS.get(self.kind, 0)}
+
+
+@dataclass(frozen=True)
+class Picture:
+    """Nodes from top to bottom, since the page's help panel is narrow.
+
+    unseen: nodes besides, with which the graph runs first, so that the nodes show what they say after a run.
+    """
+
+    nodes: tuple[Node, ...]
+    unseen: tuple[Node, ...] = ()
+
+
+def folded(kind: str, indent: int = 0, values: dict | None = None, **links: int) -> Node:
+    return Node(kind, indent, values or {}, links, True)
+
+
+def behind_apply(kind: str, **values) -> Picture:
+    return Picture((folded(APPLY), Node(kind, 1, values, {"model": 0}), folded(SAMPLER, 2, model=1)))
+
+
+def shown(model: int) -> Node:
+    return folded(PREVIEW, 0, {"frames": 16}, model=model)
+
+
+GRAPHS = {
+    LOAD: Picture(
+        (Node(LOAD, 0, {"model_name": V3}), folded(APPLY, 1, motion_model=0)),
+        (folded(CHECKPOINT), folded(APPLY, model=2, motion_model=0), shown(3)),
+    ),
+    LORA: Picture(
+        (
+            folded(LOAD, 0, {"model_name": V2}),
+            Node(LORA, 1, {"lora_name": ZOOM, "strength": 0.8}, {"motion_model": 0}),
+            Node(LORA, 2, {"lora_name": PAN, "strength": 0.5}, {"motion_model": 1}),
+            folded(APPLY, 3, motion_model=2),
+        ),
+        (folded(CHECKPOINT), folded(APPLY, model=4, motion_model=2), shown(5)),
+    ),
+    ADJUST: Picture(
+        (
+            folded(LOAD, 0, {"model_name": V3}),
+            Node(ADJUST, 1, {"use_frames": 16, "stretch_to": 24}, {"motion_model": 0}),
+            folded(APPLY, 2, motion_model=1),
+        ),
+        (folded(CHECKPOINT), folded(APPLY, model=3, motion_model=1), shown(4)),
+    ),
+    APPLY: Picture(
+        (
+            folded(CHECKPOINT),
+            folded(LOAD, 0, {"model_name": V3}),
+            Node(APPLY, 1, {}, {"model": 0, "motion_model": 1}),
+            folded(SAMPLER, 2, model=2),
+        ),
+        (shown(2),),
+    ),
+    WINDOWS: behind_apply(WINDOWS),
+    PIECES: Picture(
+        (
+            folded(PIECES),
+            Node(PIECES, 1, SETTINGS_OF_AUTHORS, {"continue_from": 0}),
+            folded("VAEDecode", 2, samples=1),
+        )
+    ),
+    PREVIEW: Picture(
+        (Node(WINDOWS, 0, {}, {"model": 4}), Node(PREVIEW, 1, {"frames": 48}, {"model": 0})),
+        (folded(CHECKPOINT), folded(LOAD, 0, {"model_name": V3}), folded(APPLY, model=2, motion_model=3)),
+    ),
+    "ADN_NoiseOptions": behind_apply("ADN_NoiseOptions", noise_type="FreeNoise"),
+    "ADN_FreeInit": behind_apply("ADN_FreeInit"),
+    FRAMES: Picture(
+        (
+            Node(FRAMES, 0, {"text": "0: 0.8\n16: 1.2 ease"}),
+            Node(APPLY, 1, {}, {"motion_scale_schedule": 0}),
+        )
+    ),
+    STEPS: Picture(
+        (
+            Node(STEPS, 0, {"text": "0%: 1.2\n50%: 1.0 jump"}),
+            Node(FRAMES, 1, {"text": "0: 0.8\n16: 1.2 ease"}, {"times": 0}),
+            folded(APPLY, 2, motion_scale_schedule=1),
+        )
+    ),
+    "ADN_PromptTravel": Picture(
+        (
+            folded(CHECKPOINT),
+            Node("ADN_PromptTravel", 1, {"prompts": "0: a river in summer\n48: the river in snow"}, {"clip": 0}),
+            folded(SAMPLER, 2, positive=1),
+        )
+    ),
+    "ADN_GuidanceSchedule": Picture(
+        (
+            folded(APPLY),
+            Node(STEPS, 0, {"text": "0%: 1.0\n100%: 0.5"}),
+            Node("ADN_GuidanceSchedule", 1, {}, {"model": 0, "schedule": 1}),
+            folded(SAMPLER, 2, model=2),
+        )
+    ),
+    BLOCKS: Picture(
+        (
+            folded(BLOCKS),
+            Node(BLOCKS, 1, {"part": "up", "level": 3, "motion_scale": 0.7}, {"block_weights": 0}),
+            folded(APPLY, 2, block_weights=1),
+        )
+    ),
+}
+
+BUILD = """nodes => {
+    app.graph.clear()
+    window.lastId ??= 0
+    const made = nodes.map(({kind, values}) => {
+        const node = LiteGraph.createNode(kind)
+        node.id = ++window.lastId // the page remembers values and pictures by it
+        app.graph.add(node)
+        for (const [name, value] of Object.entries(values))
+            node.widgets.find(widget => widget.name === name).value = value
+        return node
+    })
+    nodes.forEach(({links}, index) => {
+        for (const [name, source] of Object.entries(links)) {
+            const slot = made[index].inputs.findIndex(input => input.name === name)
+            const type = made[index].inputs[slot].type
+            made[source].connect(made[source].outputs.findIndex(output => output.type === type), made[index], slot)
+        }
+    })
+    window.pictured = made
+    app.canvas.ds.scale = 1
+    app.canvas.ds.offset = [0, 0]
+}"""
+"""Makes the nodes and their links."""
+
+ARRANGE = """([nodes, origin, indent, gap]) => {
+    for (const node of window.pictured.splice(nodes.length)) app.graph.remove(node)
+    let y = origin[1]
+    window.pictured.forEach((node, index) => {
+        const wanted = nodes[index]
+        node.pos = [origin[0] + wanted.indent * indent, y]
+        node.setSize([Math.max(node.size[0], wanted.width), node.size[1]])
+        node.flags.collapsed = wanted.folded
+        y += (wanted.folded ? 0 : node.size[1]) + LiteGraph.NODE_TITLE_HEIGHT + gap
+    })
+    app.canvas.deselectAll?.()
+    app.canvas.draw(true, true)
+    const width = node => node.flags.collapsed ? node._collapsed_width : node.size[0]
+    const right = Math.max(...window.pictured.map(node => node.pos[0] + width(node)))
+    return [origin[0], origin[1] - LiteGraph.NODE_TITLE_HEIGHT, right, y - gap - LiteGraph.NODE_TITLE_HEIGHT]
+}"""
+"""Takes away the unseen nodes and stacks the others; the rectangle that they fill."""
+
+
+def main(ids: list[str]) -> int:
+    comfyui = find_host()
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        base = Path(folder)
+        make_models(comfyui, base)
+        with ComfyServer(comfyui, base, "--cpu", "--cache-none") as server:
+            for language, name in LANGUAGES.items():
+                server.post("/settings", SETTINGS | {"Comfy.Locale": language})
+                browser = start(playwright)
+                page = open_page(browser, server.url, VIEW)
+                for node_id in ids or GRAPHS:
+                    save(draw(page, GRAPHS[node_id]), PICTURES / name.format(node_id))
+                browser.close()
+    return 0
+
+
+def make_models(comfyui: Path, base: Path) -> None:
+    """Small models of random weights under the names of published files."""
+    environment = os.environ | {"COMFYUI_DIR": str(comfyui)}
+    subprocess.run([sys.executable, seeded.__file__, str(base)], check=True, env=environment)
+    models = base / "models"
+    (models / "checkpoints" / seeded.CHECKPOINT).rename(models / "checkpoints" / "v1-5-pruned-emaonly-fp16.safetensors")
+    (models / "animatediff_models" / seeded.MOTION_MODEL).rename(models / "animatediff_models" / V3)
+    torch.save(seeded.halved(motion_state("v2", seeded.CHANNELS)), models / "animatediff_models" / V2)
+    loras = models / "animatediff_motion_lora"
+    loras.mkdir()
+    for name in (ZOOM, PAN):
+        torch.save(seeded.halved(motion_lora_state(seeded.CHANNELS, family="v2")), loras / name)
+
+
+def draw(page, picture: Picture) -> bytes:
+    """A PNG of the page where the nodes are."""
+    nodes = [node.for_page() for node in (*picture.nodes, *picture.unseen)]
+    page.evaluate(BUILD, nodes)
+    if picture.unseen:
+        run(page)
+    left, top, right, bottom = page.evaluate(ARRANGE, [nodes[: len(picture.nodes)], ORIGIN, INDENT, GAP])
+    page.wait_for_timeout(1500)
+    clip = {"x": left - MARGIN, "y": top - MARGIN, "width": right - left + 2 * MARGIN}
+    return page.screenshot(clip=clip | {"height": bottom - top + 2 * MARGIN})
+
+
+def run(page) -> None:
+    """Runs the graph and waits for its end."""
+    end = """new Promise((done, fail) => {
+        for (const name of ['execution_error', 'execution_interrupted'])
+            app.api.addEventListener(name, event => fail(new Error(JSON.stringify(event.detail))), {once: true})
+        app.api.addEventListener('execution_success', () => done(), {once: true})
+        app.queuePrompt(0, 1).then(queued => queued || fail(new Error('the page did not run the graph')))
+    })"""
+    page.evaluate(end)
+    page.wait_for_timeout(500)
+
+
+def save(png: bytes, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    picture = Image.open(BytesIO(png)).convert("RGB")
+    picture.quantize(COLORS, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE).save(path, optimize=True)
+    if path.stat().st_size > LARGEST:
+        raise ValueError(f"{path.name} has {path.stat().st_size} bytes, more than {LARGEST}: show fewer nodes in it.")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
