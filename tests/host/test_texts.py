@@ -1,8 +1,9 @@
-"""Every node, input and output has its text in each language: help pages with pictures, tooltips, translations.
+"""Every node, input and output has its text in each language: help pages with pictures, tooltips, translations, README.
 
 English is what the schemas say; the page shows it where a language has no text of its own. So there is no locales/en.
 """
 
+import ast
 import json
 import re
 import subprocess
@@ -17,8 +18,11 @@ SCHEMAS = {node.GET_SCHEMA().node_id: node.GET_SCHEMA() for node in nodes.NODES}
 OURS = [node_id for node_id, schema in SCHEMAS.items() if not schema.is_deprecated]
 """What users find in the menu; the others are forms for shared workflows, which have no help page."""
 LANGUAGES = {path.parent.name: json.loads(path.read_text("utf-8")) for path in ROOT.glob("locales/*/nodeDefs.json")}
+READMES = {"en": ROOT / "README.md", "zh": ROOT / "README.zh-CN.md"}
 PICTURE = {"en": "pictures/{}.png", "zh": "pictures/{}.zh.png"}
 """Below web/docs, whose address the page puts before the paths of pictures in any language's help page."""
+WHEN = {"en": ("What to do when", "When something is wrong"), "zh": ("遇到问题时", "出错时")}
+"""The headings, in README and in help pages, under which errors are quoted."""
 IN_CHINESE = re.compile(r"[\u4e00-\u9fff]")
 
 
@@ -87,13 +91,61 @@ def test_help_page(node_id, language, heads):
             assert line.startswith((f"- **{name}** `", f"- `{name}`")), name
 
 
-@pytest.mark.parametrize("language", PICTURE)
+@pytest.mark.parametrize("language", READMES)
 @pytest.mark.parametrize("node_id", OURS)
 def test_picture(node_id, language):
-    """In its help page, small enough to load at once. tests/support/node_pictures.py makes it."""
+    """In its help page, small enough to load at once, and in its row of README's table. tests/support/node_pictures.py
+    makes it."""
     path = PICTURE[language].format(node_id)
     assert f"]({path})" in page_of(node_id, language)
     assert 1_000 < (PAGES / path).stat().st_size < 40_000
+    names = LANGUAGES[language][node_id] if language in LANGUAGES else {"display_name": SCHEMAS[node_id].display_name}
+    rows = [line for line in READMES[language].read_text("utf-8").splitlines() if line.startswith("| **")]
+    (row,) = [row for row in rows if row.startswith(f"| **{names['display_name']}**")]
+    assert f'src="web/docs/{path}"' in row
+
+
+def messages() -> list[str]:
+    """Every text in the pack's own code, as it is put together; a value that is put in is a NUL."""
+    found = []
+    for room in ("motion", "sampling", "nodes"):
+        for path in (ROOT / room).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+                if isinstance(node, ast.JoinedStr):
+                    found.append(
+                        "".join(
+                            getattr(part, "value", "\0") if isinstance(part, ast.Constant) else "\0"
+                            for part in node.values
+                        )
+                    )
+                elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                    found.append(re.sub(r"%[sdg]|%\.?\d*g", "\0", node.value))
+    return found
+
+
+def quotes(page: str, head: str) -> list[str]:
+    """The errors between backticks below a heading: what has a space and is no command, path or name."""
+    part = page.split(f"\n## {head}\n", 1)[1].split("\n## ", 1)[0]
+    found = re.findall(r"`([^`]+)`", part)
+    return [text for text in found if " " in text and not text.startswith("python ")]
+
+
+QUOTING = [(path, WHEN[language][0]) for language, path in READMES.items()]
+QUOTING += [(path, WHEN["en"][1]) for path in PAGES.glob("*.md")] + [
+    (path, WHEN["zh"][1]) for path in PAGES.glob("*/zh.md")
+]
+
+
+def test_every_error_that_is_quoted_is_one_of_ours():
+    """Between the dots, which stand for values, word for word."""
+    ours = messages()
+    counted = 0
+    for path, head in QUOTING:
+        for quote in quotes(path.read_text("utf-8"), head):
+            for part in filter(None, (part.strip(" '") for part in quote.split("..."))):
+                assert any(part in message for message in ours), f"{path.relative_to(ROOT)}: {quote!r} ({part!r})"
+                counted += len(part) > 12
+    assert counted > 80
 
 
 @pytest.mark.parametrize("node_id", OURS)
