@@ -14,6 +14,7 @@ SDXL_CHECKPOINT = "random_sdxl.safetensors"
 HOTSHOT = "random_hotshot.safetensors"
 ANIMATELCM_I2V = "small_animatelcm_i2v.safetensors"
 VIDEO = "square.mp4"
+PICTURE = "square.png"
 CHANNELS = (320, 320, 320, 320)
 """The random checkpoint has SD1.5's blocks, all on 320 channels."""
 
@@ -21,10 +22,10 @@ CHANNELS = (320, 320, 320, 320)
 def make_models(base: Path, *more: str) -> None:
     """models/checkpoints, models/animatediff_models, ... and input/, as in a ComfyUI. What is there is used again.
 
-    more: "all" also makes a motion model with an image encoder, a ControlNet, LoRAs, and a video; "sdxl" an SDXL
-    checkpoint and its motion model.
+    more: "all" also makes a motion model with an image encoder, a ControlNet, LoRAs, a video and a picture;
+    "sdxl" an SDXL checkpoint and its motion model.
     """
-    models, video = base / "models", base / "input" / VIDEO
+    models, video, picture = base / "models", base / "input" / VIDEO, base / "input" / PICTURE
     made = {models / "animatediff_models" / MOTION_MODEL: lambda: halved(motion_state("v3", CHANNELS))}
     made[models / "checkpoints" / CHECKPOINT] = lambda: of_the_host("checkpoint_state")
     if "all" in more:
@@ -35,6 +36,8 @@ def make_models(base: Path, *more: str) -> None:
         made[models / "loras" / LORA] = lambda: filled(pair)
         if not video.exists():
             save_video(video)
+        if not picture.exists():
+            save_picture(picture)
     if "sdxl" in more:
         made[models / "checkpoints" / SDXL_CHECKPOINT] = lambda: of_the_host("sdxl_checkpoint_state")
         made[models / "animatediff_models" / HOTSHOT] = lambda: halved(motion_state("hotshot", CHANNELS[:3]))
@@ -76,6 +79,17 @@ def save_video(path: Path, frames: int = 24, size: int = 64) -> None:
             picture[20:44, index : index + 24] = 220
             file.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
         file.mux(stream.encode())
+
+
+def save_picture(path: Path, size: int = 64) -> None:
+    """The video's square, as a mask is painted in the page: transparent where the picture shall change."""
+    import numpy as np
+    from PIL import Image
+
+    picture = np.full((size, size, 4), (30, 30, 30, 255), dtype=np.uint8)
+    picture[20:44, 20:44] = 220, 220, 220, 0
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(picture).save(path)
 
 
 def save(state: dict, path: Path) -> None:

@@ -12,22 +12,35 @@ FILES = {
     "control_net_name": seeded.CONTROLNET,
     "lora_name": seeded.LORA,
     "file": seeded.VIDEO,
+    "image": seeded.PICTURE,
 }
 """The small files, by the inputs that name them."""
+
+OF_A_KIND = {
+    ("ADN_LoadMotionLoRA", "lora_name"): seeded.MOTION_LORA,
+    ("ADE_LoadAnimateLCMI2VModel", "model_name"): seeded.ANIMATELCM_I2V,
+}
+"""Where the node wants another kind of file."""
 
 
 def small(prompt: dict, pixels: int = 64, steps: int = 2, frames: int | None = None) -> dict:
     """The prompt with the random models, on few pixels and steps."""
     for node in prompt.values():
-        node["inputs"].update({name: file for name, file in FILES.items() if name in node["inputs"]})
-    for node in nodes_of(prompt, "ADN_LoadMotionLoRA"):
-        node["lora_name"] = seeded.MOTION_LORA
+        values = {name: value for name, value in node["inputs"].items() if isinstance(value, str)}
+        node["inputs"].update({name: file for name, file in FILES.items() if name in values})
+    for (class_type, name), file in OF_A_KIND.items():
+        for node in nodes_of(prompt, class_type):
+            node[name] = file
     for node in nodes_of(prompt, "EmptyLatentImage"):
         node.update(width=pixels, height=pixels, batch_size=frames or min(node["batch_size"], 20))
     for node in nodes_of(prompt, "ImageScale"):
         node.update(width=pixels, height=pixels)
-    for node in nodes_of(prompt, "KSampler"):
+    for node in [*nodes_of(prompt, "KSampler"), *nodes_of(prompt, "ADN_ContextSampler")]:
         node["steps"] = steps
+    for node in nodes_of(prompt, "ImageFromBatch"):
+        node["length"] = 20
+    for node in nodes_of(prompt, "ImageScaleToTotalPixels"):
+        node["megapixels"] = 0.01
     return prompt
 
 

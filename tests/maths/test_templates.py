@@ -1,0 +1,55 @@
+"""What a newcomer relies on in every template file."""
+
+import json
+
+import pytest
+from workflows import EXAMPLES
+
+TEMPLATES = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(EXAMPLES.glob("*.json"))}
+LOADERS = {
+    "CheckpointLoaderSimple",
+    "ControlNetLoader",
+    "LoraLoaderModelOnly",
+    "ADN_LoadMotionModel",
+    "ADN_LoadMotionLoRA",
+    "ADE_LoadAnimateLCMI2VModel",
+}
+every_template = pytest.mark.parametrize("name", TEMPLATES)
+
+
+@every_template
+def test_a_note_says_what_to_do_in_two_languages(name):
+    (note,) = [node for node in TEMPLATES[name]["nodes"] if node["type"] == "MarkdownNote"]
+    text = note["widgets_values"][0]
+    assert text.startswith(f"### {name}\n") and "\n**中文**：" in text
+    for node in TEMPLATES[name]["nodes"]:
+        for file in node["properties"].get("models", ()):
+            assert f"**models/{file['directory']}**" in text, file
+
+
+@every_template
+def test_every_loader_says_where_its_file_is_to_be_had(name):
+    """So that the page offers the download. Checkpoints may be any."""
+    for node in TEMPLATES[name]["nodes"]:
+        if node["type"] in LOADERS:
+            (file,) = node["properties"]["models"]
+            assert file["name"] == node["widgets_values"][0] == file["url"].split("/")[-1].split("?")[0]
+
+
+@every_template
+def test_nodes_lie_side_by_side(name):
+    nodes = [(*node["pos"], *node["size"]) for node in TEMPLATES[name]["nodes"]]
+    for number, (x, y, width, height) in enumerate(nodes):
+        for left, top, wide, high in nodes[:number]:
+            assert x >= left + wide or left >= x + width or y >= top + high + 30 or top >= y + height + 30
+
+
+@every_template
+def test_the_clip_is_saved_by_the_hosts_own_nodes(name):
+    types = {node["type"] for node in TEMPLATES[name]["nodes"]}
+    assert {"SaveAnimatedWEBP", "CreateVideo", "SaveVideo"} <= types
+
+
+def test_no_two_templates_have_the_same_id():
+    """The page takes two files with one id for the same workflow."""
+    assert len({graph["id"] for graph in TEMPLATES.values()}) == len(TEMPLATES)
