@@ -3,6 +3,7 @@
 import json
 
 import pytest
+import seeded
 from comfy_server import ServerError
 from small_graphs import add, forget, frames_of, key_of, small
 from workflows import nodes_of
@@ -32,6 +33,58 @@ def test_progress_is_reported(server, prompt):
     nodes_of(prompt, "KSampler")[0].update(steps=4, scheduler="normal")
     server.run(prompt, lambda node, step, total: steps.append((node, step, total)))
     assert [entry for entry in steps if entry[0] == "KSampler"][-1] == ("KSampler", 4, 4)
+
+
+def in_windows(prompt: dict, steps: int = 2) -> dict:
+    """A copy of the prompt with 20 frames in three windows of 8."""
+    prompt = small(json.loads(json.dumps(prompt)), steps=steps, frames=20)
+    sampler = nodes_of(prompt, "KSampler")[0]
+    sampler["scheduler"] = "normal"
+    inputs = {"model": sampler["model"], "preset": "custom", "context_length": 8, "context_overlap": 2}
+    prompt["windows"] = {"class_type": "ADN_ContextWindows", "inputs": inputs | CUSTOM}
+    sampler["model"] = ["windows", 0]
+    return prompt
+
+
+def test_progress_counts_steps_and_windows(server, prompt):
+    """The bar moves with each window, never back, and stands at a step's end where the sampler says so, too."""
+    forget(server)
+    events = []
+    server.run(in_windows(prompt), lambda node, done, total: events.append((node, done, total)))
+    events = [(done, total) for node, done, total in events if node == "KSampler"]
+    windows = [done for done, total in events if total == 2 * 3]
+    assert windows[-1] == 2 * 3 and windows == sorted(set(windows))
+    parts = [done / total for done, total in events]
+    assert parts == sorted(parts)
+
+
+def test_a_run_in_windows_stops_within_one_window(server, prompt):
+    """Interrupted behind the first window of three, in a step that nothing else would end; the next prompt works."""
+    forget(server)
+    before = frames_of(server, server.run(in_windows(prompt)))
+    forget(server)
+    seen = []
+
+    def stop(node, done, total):
+        if node == "KSampler" and total == 20 * 3:
+            seen.append(done)
+            if done == 1:
+                server.post("/interrupt")
+
+    with pytest.raises(ServerError, match="interrupted"):
+        server.run(in_windows(prompt, steps=20), stop)
+    assert max(seen) <= 2  # the second one may have begun
+    forget(server)
+    assert frames_of(server, server.run(in_windows(prompt))) == before
+
+
+def test_each_run_has_one_line_in_the_log(server, prompt):
+    forget(server)
+    start = len(server.log_text())
+    server.run(in_windows(prompt))
+    (line,) = [line for line in server.log_text()[start:].splitlines() if "motion modules" in line]
+    assert f"{seeded.MOTION_MODEL} (AnimateDiff v3, 20 motion modules): 20 frames in 3 windows of 8" in line
+    assert "(standard_static, overlap 2, pyramid), 2 steps from sigma" in line
 
 
 def test_a_clip_longer_than_the_motion_model_holds(server, prompt):
