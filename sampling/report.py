@@ -15,6 +15,8 @@ from .windows import windows
 
 FRAMES_SHOWN = 16
 """The most frames of a preview; of longer clips every second, third, ... one."""
+PIXELS_SHOWN = 256
+"""Up to which width and height small previews are enlarged: the page's canvas shows each pixel as one."""
 MILLISECONDS = 125
 """For how long a frame of the clip is shown: 8 frames per second."""
 
@@ -63,10 +65,16 @@ class ClipPreview:
         if self.previewer is None:
             return
         stride = -(-clip.shape[0] // FRAMES_SHOWN)
-        pictures = [self.previewer.decode_latent_to_preview(frame) for frame in clip[::stride].split(1)]
+        pictures = [enlarged(self.previewer.decode_latent_to_preview(frame)) for frame in clip[::stride].split(1)]
         first = step % len(pictures)
         moving = MovingPicture([*pictures[first:], *pictures[:first]], MILLISECONDS * stride)
         comfy.utils.ProgressBar(steps).update_absolute(step + 1, steps, ("PNG", moving, None))
+
+
+def enlarged(picture: Image.Image) -> Image.Image:
+    """By a whole number and with hard edges, which keeps the animation small."""
+    times = max(PIXELS_SHOWN // max(picture.size), 1)
+    return picture.resize((picture.width * times, picture.height * times), Image.Resampling.NEAREST)
 
 
 class MovingPicture:

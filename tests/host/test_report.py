@@ -6,7 +6,7 @@ import comfy.utils
 import latent_preview
 import pytest
 from animatediff_native.sampling.handler import with_windows
-from animatediff_native.sampling.report import MovingPicture
+from animatediff_native.sampling.report import MovingPicture, enlarged
 from animatediff_native.sampling.windows import STANDARD_STATIC, WindowPlan
 from clips import animated, motion_model, sample
 from PIL import Image
@@ -37,7 +37,7 @@ def test_the_preview_moves(sd15, sent):
     sample(model, frames=4, callback=lambda step, x0, x, steps: None)
     assert [(value, total) for value, total, _ in sent] == [(1, 2), (2, 2)]
     for _, _, picture in sent:
-        assert (picture.n_frames, picture.size) == (4, (16, 16))
+        assert (picture.n_frames, picture.size) == (4, (256, 256))
         shots = []
         for index in range(4):
             picture.seek(index)
@@ -52,7 +52,15 @@ def test_a_page_of_stills_sees_another_frame_at_each_step(sd15, sent):
     previewer = latent_preview.get_previewer(sd15.load_device, sd15.model.latent_format)
     for step, (_, _, picture) in enumerate(sent):
         expected = previewer.decode_latent_to_preview(clips[step][step : step + 1])
-        assert picture.convert("RGB").tobytes() == expected.tobytes()
+        assert picture.convert("RGB").resize(expected.size, Image.Resampling.NEAREST).tobytes() == expected.tobytes()
+
+
+@pytest.mark.parametrize(
+    ("size", "shown"),
+    [((64, 64), (256, 256)), ((96, 64), (192, 128)), ((200, 10), (200, 10)), ((512, 512), (512, 512))],
+)
+def test_small_previews_are_enlarged(size, shown):
+    assert enlarged(Image.new("RGB", size)).size == shown
 
 
 def test_long_clips_are_thinned_out(sd15, sent):
