@@ -16,7 +16,7 @@ from pathlib import Path
 
 import seeded
 import torch
-from chromium import open_page, start
+from browser import ready, started
 from comfy_server import ROOT, ComfyServer
 from host import find_host
 from PIL import Image
@@ -222,8 +222,8 @@ def main(ids: list[str]) -> int:
         with ComfyServer(comfyui, base, "--cpu", "--cache-none") as server:
             for language, name in LANGUAGES.items():
                 server.post("/settings", SETTINGS | {"Comfy.Locale": language})
-                browser = start(playwright)
-                page = open_page(browser, server.url, VIEW)
+                browser = started(playwright)
+                page = ready(browser.new_page(viewport={"width": VIEW[0], "height": VIEW[1]}), server)
                 for node_id in ids or GRAPHS:
                     save(draw(page, GRAPHS[node_id]), PICTURES / name.format(node_id))
                 browser.close()

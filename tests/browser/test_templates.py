@@ -1,0 +1,181 @@
+"""Templates as a newcomer meets them: from the card in the page's template browser to the animation in the page."""
+
+import json
+import time
+from contextlib import contextmanager
+
+import pytest
+from browser import SCREENSHOTS, needs_chromium, opened
+from comfy_server import FOLDER, ComfyServer
+from template_files import make_template_files
+from workflows import EXAMPLES, example
+
+pytestmark = needs_chromium
+
+TEMPLATES = sorted(path.stem for path in EXAMPLES.glob("*.json"))
+OPENED_ONLY = {"SDXL Animation"}
+"""Its checkpoint would be 2 GB; tests/workflow runs it."""
+
+SMALL = {"width": 64, "height": 64, "batch_size": 4, "steps": 1, "length": 4, "amount": 4, "megapixels": 0.01}
+"""Widgets, by name, that are set in the page so that a run takes seconds."""
+SET = """values => {
+    for (const node of app.rootGraph._nodes)
+        for (const widget of node.widgets || [])
+            if (widget.name in values) widget.value = values[widget.name]
+}"""
+NODES = """() => app.rootGraph._nodes.map(node => ({
+    type: node.type,
+    known: node.type in LiteGraph.registered_node_types,
+    red: Boolean(node.has_errors),
+    left: node.pos[0], right: node.pos[0] + node.size[0],
+    top: node.pos[1] - LiteGraph.NODE_TITLE_HEIGHT, bottom: node.pos[1] + node.size[1],
+}))"""
+RESULTS = """() => {
+    const saver = app.rootGraph._nodes.find(node => node.type === 'SaveAnimatedWEBP')
+    const video = document.querySelector('video[src*="type=output"]')
+    return Boolean(video) && (saver.imgs || []).some(picture => picture.naturalWidth > 0)
+}"""
+PREVIEW = """() => {
+    const [picture] = app.rootGraph._nodes.find(node => node.type === 'KSampler').imgs || []
+    return picture?.naturalWidth === 256 ? picture.src : null
+}"""
+"""The clip in motion on the sampler; the host's own still is 512 pixels wide."""
+
+
+@pytest.fixture(scope="module")
+def server(comfyui, tmp_path_factory):
+    base = tmp_path_factory.mktemp("templates")
+    make_template_files(comfyui, base, [example(name) for name in TEMPLATES if name not in OPENED_ONLY])
+    with ComfyServer(comfyui, base, "--cpu") as running:  # where a step takes long enough to look at
+        running.post("/settings", {"Comfy.Execution.PreviewMethod": "latent2rgb", "Comfy.Minimap.Visible": False})
+        yield running
+
+
+@pytest.fixture(scope="module")
+def page(server):
+    with opened(server) as page:
+        yield page
+
+
+@pytest.mark.parametrize("name", TEMPLATES)
+def test_a_template_runs_from_its_card(server, page, errors, name):
+    open_card(page, name)
+    check_layout(page, files_missing=name in OPENED_ONLY)
+    if name not in OPENED_ONLY:
+        page.evaluate(SET, SMALL)
+        finished(server, run(page))
+        page.wait_for_function(RESULTS, timeout=30_000)
+        check_layout(page)
+    page.screenshot(path=SCREENSHOTS / f"{name}.png")
+    assert not errors
+
+
+def test_the_preview_moves_on_the_sampler(server, page):
+    """The canvas shows stills: another frame at each step."""
+    shots: list[bytes] = []
+    with long_run(server, page):
+        end = time.monotonic() + 60
+        while len(shots) < 2 and time.monotonic() < end:
+            page.wait_for_function(PREVIEW, timeout=60_000)
+            shot = page.screenshot(clip=preview_area(page))
+            if shot not in shots and page.evaluate(PREVIEW):
+                shots.append(shot)
+                (SCREENSHOTS / f"preview {len(shots)}.png").write_bytes(shot)
+    assert len(shots) == 2
+
+
+@pytest.fixture
+def nodes_2(page):
+    """The page's other way of drawing nodes, as elements."""
+    setting = "on => app.extensionManager.setting.set('Comfy.VueNodes.Enabled', on)"
+    page.evaluate(setting, True)
+    yield
+    page.evaluate(setting, False)
+
+
+def test_the_preview_moves_within_a_step(server, page, nodes_2):
+    """Nodes that are elements show the animation itself."""
+    shown: dict[str, set] = {}
+    with long_run(server, page):
+        preview = page.get_by_alt_text("Live sampling preview")
+        preview.wait_for(timeout=60_000)
+        page.screenshot(path=SCREENSHOTS / "preview of nodes 2.0.png")
+        end = time.monotonic() + 60
+        while not any(len(shots) > 1 for shots in shown.values()) and time.monotonic() < end:
+            source, shot, after = preview.get_attribute("src"), preview.screenshot(), preview.get_attribute("src")
+            if source == after:
+                shown.setdefault(source, set()).add(shot)
+    assert any(len(shots) > 1 for shots in shown.values()), {source: len(shots) for source, shots in shown.items()}
+
+
+@contextmanager
+def long_run(server, page):
+    """Text to Animation with more steps than anybody waits for, stopped at the end of the block."""
+    open_card(page, "Text to Animation")
+    page.evaluate(SET, SMALL | {"batch_size": 16, "steps": 1000, "scheduler": "normal"})
+    identity = run(page)
+    try:
+        yield
+    finally:
+        server.post("/interrupt")
+        assert finished(server, identity, "error")["messages"][-1][0] == "execution_interrupted"
+
+
+def open_card(page, name: str) -> None:
+    """As a user does: Templates, this pack's section, the card."""
+    page.keyboard.press("Escape")
+    page.get_by_text("Templates", exact=True).first.click()
+    page.get_by_role("dialog").get_by_text(FOLDER, exact=True).first.click()
+    page.get_by_test_id(f"template-workflow-{name}").click()
+    expected = sorted(node["type"] for node in example(name)["nodes"])
+    types = "app.rootGraph._nodes.map(node => node.type).sort()"
+    page.wait_for_function(f"types => JSON.stringify({types}) === JSON.stringify(types)", arg=expected, timeout=30_000)
+    page.wait_for_timeout(300)  # until its size is final
+
+
+def check_layout(page, files_missing: bool = False) -> None:
+    """Every node is known, none is red unless its file is missing, and none lies on another."""
+    nodes = page.evaluate(NODES)
+    assert not [node["type"] for node in nodes if not node["known"]]
+    assert files_missing or not [node["type"] for node in nodes if node["red"]]
+    for number, one in enumerate(nodes):
+        for other in nodes[:number]:
+            beside = one["right"] <= other["left"] or other["right"] <= one["left"]
+            assert beside or one["bottom"] <= other["top"] or other["bottom"] <= one["top"], (one, other)
+
+
+def run(page) -> str:
+    """Presses Run; the id of the prompt that the page posts."""
+    with page.expect_response(
+        lambda answer: answer.url.endswith("/prompt") and answer.request.method == "POST"
+    ) as sent:
+        page.get_by_test_id("queue-button").click()
+    answer = sent.value.json()
+    assert "prompt_id" in answer, json.dumps(answer, indent=1)
+    return answer["prompt_id"]
+
+
+def finished(server, identity: str, expected: str = "success") -> dict:
+    """What the server says of a prompt when it is done."""
+    end = time.monotonic() + 300
+    while identity not in (history := server.get(f"/history/{identity}")):
+        assert time.monotonic() < end, server.log_tail()
+        time.sleep(0.2)
+    status = history[identity]["status"]
+    assert status["status_str"] == expected, status["messages"][-1]
+    return status
+
+
+def preview_area(page) -> dict:
+    """Where in the page the sampler shows its preview: below its widgets."""
+    return page.evaluate(
+        """() => {
+            const node = app.rootGraph._nodes.find(node => node.type === 'KSampler'), { scale, offset } = app.canvas.ds
+            const { left, top } = app.canvas.canvas.getBoundingClientRect()
+            const below = node.widgets.find(widget => widget.name === 'denoise').y + 24
+            return {
+                x: left + (node.pos[0] + offset[0]) * scale, y: top + (node.pos[1] + below + offset[1]) * scale,
+                width: node.size[0] * scale, height: (node.size[1] - below) * scale,
+            }
+        }"""
+    )

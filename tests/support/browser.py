@@ -1,0 +1,56 @@
+"""ComfyUI's web page in headless Chromium."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from comfy_server import ROOT, ComfyServer
+
+CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+needs_chromium = pytest.mark.skipif(
+    CHROMIUM is None,
+    reason="no Chromium on this machine (dev.py installs Debian's where it runs as root; else: apt install chromium)",
+)
+
+OPTIONS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+SCREENSHOTS = ROOT / "output" / "browser"
+ELSEWHERE = ("Failed to load resource", "Connecting to", "Fetch API cannot load https://")
+"""How the page's complaints about files that are not there begin."""
+
+
+def started(playwright):
+    """The browser; `close()` ends it."""
+    return playwright.chromium.launch(executable_path=CHROMIUM, args=OPTIONS)
+
+
+@contextmanager
+def opened(server: ComfyServer) -> Iterator:
+    """The page of `server`, with no tour on top of it."""
+    from playwright.sync_api import sync_playwright
+
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    server.post("/settings", {"Comfy.TutorialCompleted": True})
+    with sync_playwright() as playwright:
+        browser = started(playwright)
+        page = browser.new_page(viewport={"width": 1600, "height": 900})
+        yield ready(page, server)
+        browser.close()
+
+
+def ready(page, server: ComfyServer):
+    """`page` with ComfyUI in it, every node registered, and the workflow that it begins with."""
+    page.goto(server.url)
+    page.wait_for_function("window.app && window.app.graph && window.LiteGraph", timeout=120_000)
+    page.wait_for_function("'ADN_ApplyMotionModel' in LiteGraph.registered_node_types", timeout=60_000)
+    page.wait_for_function("app.rootGraph._nodes.length", timeout=60_000)
+    return page

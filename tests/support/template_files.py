@@ -1,0 +1,45 @@
+"""The small seeded files under the names that the templates ask for, so that a template runs as it is opened."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import seeded
+from comfy_server import link
+
+SEEDED = {
+    "checkpoints": seeded.CHECKPOINT,
+    "animatediff_models": seeded.MOTION_MODEL,
+    "animatediff_motion_lora": seeded.MOTION_LORA,
+    "controlnet": seeded.CONTROLNET,
+    "loras": seeded.LORA,
+}
+"""Folder under models -> the seeded file for whatever a template wants from there."""
+OF_A_KIND = {"ADE_LoadAnimateLCMI2VModel": seeded.ANIMATELCM_I2V}
+"""Node type that wants another kind of file -> that file."""
+INPUTS = {"LoadImage": seeded.PICTURE, "LoadVideo": seeded.VIDEO}
+
+
+def make_template_files(comfyui: Path, base: Path, graphs: list[dict]) -> None:
+    """In the base directory of a server: what `graphs` name in their nodes, of seeded weights for SD1.5."""
+    environment = os.environ | {"COMFYUI_DIR": str(comfyui)}
+    subprocess.run([sys.executable, seeded.__file__, str(base), "all"], check=True, env=environment)
+    for node in (node for graph in graphs for node in graph["nodes"]):
+        for file in node["properties"].get("models", ()):
+            kind = OF_A_KIND.get(node["type"]) or SEEDED[file["directory"]]
+            put(base / "models" / file["directory"] / kind, file["name"])
+        if node["type"] in INPUTS:
+            link(base / "input" / INPUTS[node["type"]], base / "input" / node["widgets_values"][0])
+
+
+def put(source: Path, name: str) -> None:
+    """`source` beside itself under another name; as a pickle where that ends with .ckpt."""
+    target = source.with_name(name)
+    if target.suffix != ".ckpt":
+        link(source, target)
+    elif not target.exists():
+        import torch
+        from safetensors.torch import load_file
+
+        torch.save(load_file(source), target)
