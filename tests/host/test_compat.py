@@ -109,6 +109,8 @@ def test_pictures_of_context_options(sd15):
     assert len(set(steps)) == 2
     late = height("KAdv", context_opts=options, steps=4, start_step=3, end_step=20, **sampler)
     assert late == 2 * GAP + 6 * CELL + GAP  # six windows of 4 frames
+    first = height("KAdv", context_opts=options, steps=4, start_step=0, end_step=1, **sampler)
+    assert first == 2 * GAP + 3 * CELL + GAP  # one step: three windows of 8 frames
     sigmas = torch.tensor([14.0, 10.0, 0.0])
     own = {key: sampler[key] for key in ("model", "visual_width", "latents_length")}
     assert height("SCustom", sigmas=sigmas, context_opts=options, **own) == 2 * GAP + 2 * (3 * CELL + GAP)

@@ -94,6 +94,7 @@ def test_extras_of_shared_workflows(sd15):
     assert found == [(0.2, 0.0, 1), (pytest.approx(0.4), 0.5, 0), (pytest.approx(0.6), 1.0, 0)]
     extras = of(naive, prev_extras=extras, naivereuse_kf=spaced, weighted_mean=0.5)
     assert extras.reference is not None and extras.reuse.keyframes == spaced
+    assert of(ref, prev_extras=extras).reuse == extras.reuse
     options = of("BatchedContextOptions", context_length=8)
     options = of("ContextExtras_Set", context_opts=options, context_extras=extras)
     options = of("BatchedContextOptions", context_length=4, start_percent=0.9, prev_context=options)

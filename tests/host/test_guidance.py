@@ -120,6 +120,7 @@ def test_forms_of_custom_cfg():
     words = {"start_percent": 0.2, "guarantee_steps": 3, "cfg_extras": extras}
     first = of("CustomCFGKeyframeSimple", cfg=6.0, **words)
     assert first == (CFGKeyframe(Keyed(0.2, 6.0, 3), extras),)
+    assert of("CustomCFGKeyframeSimple", cfg=6.0, prev_custom_cfg=first, **words) == first * 2
     assert of("CustomCFGKeyframe", cfg_multival=6.0, prev_custom_cfg=first, **words) == first * 2
 
 

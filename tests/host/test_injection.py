@@ -30,6 +30,11 @@ def vae():
     return comfy.sd.VAE(sd=state | {key: value for key, value in net.state_dict().items() if not value.ndim})
 
 
+def clip_of(model, frames: int = 8, **words):
+    """A sampling of pictures of 64 pixels, which the VAE is fast with."""
+    return sample(model, frames, **({"latent_image": latents(frames, 8, 8)} | words))
+
+
 def parts_of(model, **words):
     """(noise levels, what the part starts from, its result, what it saw last) of each part; and the clip."""
     parts = []
@@ -47,7 +52,7 @@ def parts_of(model, **words):
 
     model = model.clone()
     model.add_wrapper_with_key(WrappersMP.SAMPLER_SAMPLE, "spy", spy)
-    return parts, sample(model, **words)
+    return parts, clip_of(model, **words)
 
 
 @pytest.mark.parametrize("words", [{}, {"stretch": False, "place": (16, 8)}], ids=["stretched", "in its place"])
@@ -68,7 +73,7 @@ def test_no_strength_is_no_change(sd15, vae):
     model = animated(sd15, motion_model())
     none = with_injections(model, (Injection(IMAGE, vae, 0.0, 2, strength=0.0),))
     parts, clip = parts_of(none, steps=4)
-    assert len(parts) == 3 and torch.allclose(clip, sample(model, steps=4), atol=1e-3)
+    assert len(parts) == 3 and torch.allclose(clip, clip_of(model, steps=4), atol=1e-3)
 
 
 def test_strength_and_mask_count_where_they_are(sd15, vae):
@@ -87,29 +92,29 @@ def test_progress_and_windows_count_on(sd15, vae):
     """A plan whose windows move from step to step sees the steps of one sampling, in the order that it has uncut."""
     told = []
     model = with_windows(animated(sd15, motion_model()), WindowPlan(LOOPED_UNIFORM, 8, 2))
-    uncut = sample(model, frames=12, steps=4)
+    uncut = clip_of(model, frames=12, steps=4)
     parts = with_injections(model, (Injection(IMAGE, vae, 0.2, strength=0.0),))
-    clip = sample(parts, frames=12, steps=4, callback=lambda step, x0, x, steps: told.append((step, steps)))
+    clip = clip_of(parts, frames=12, steps=4, callback=lambda step, x0, x, steps: told.append((step, steps)))
     assert told == [(0, 4), (1, 4), (2, 4), (3, 4)] and torch.allclose(clip, uncut, atol=1e-2)
 
 
 def test_held_pixels_stay(sd15, vae):
-    mask = torch.ones(8, 1, 16, 16)
-    mask[..., 8:] = 0
-    words = {"latent_image": latents(8, seed=3), "noise_mask": mask, "steps": 4}
+    mask = torch.ones(8, 1, 8, 8)
+    mask[..., 4:] = 0
+    words = {"latent_image": latents(8, 8, 8, seed=3), "noise_mask": mask, "steps": 4}
     model = with_injections(sd15, (Injection(IMAGE, vae, 0.2),))
-    clip = sample(model, **words)
-    assert torch.allclose(clip[..., 8:], words["latent_image"][..., 8:], atol=1e-4)
+    clip = clip_of(model, **words)
+    assert torch.allclose(clip[..., 4:], words["latent_image"][..., 4:], atol=1e-4)
     none = with_injections(sd15, (Injection(IMAGE, vae, 0.2, strength=0.0),))
-    assert relative_error(sample(none, **words), sample(sd15, **words)) < 1e-3
-    assert not torch.allclose(clip[..., :8], sample(sd15, **words)[..., :8], atol=1e-2)
+    assert relative_error(clip_of(none, **words), clip_of(sd15, **words)) < 1e-3
+    assert not torch.allclose(clip[..., :4], clip_of(sd15, **words)[..., :4], atol=1e-2)
 
 
 def test_injections_come_in_the_order_of_the_sampling(sd15, vae):
     """Whichever was connected first."""
     one, two = Injection(IMAGE, vae, 0.2), Injection(1 - IMAGE, vae, 0.6)
-    clips = [sample(with_injections(sd15, order), steps=4) for order in ((one, two), (two, one))]
-    assert torch.equal(*clips) and not torch.allclose(clips[0], sample(with_injections(sd15, (one,)), steps=4))
+    clips = [clip_of(with_injections(sd15, order), steps=4) for order in ((one, two), (two, one))]
+    assert torch.equal(*clips) and not torch.allclose(clips[0], clip_of(with_injections(sd15, (one,)), steps=4))
 
 
 def test_a_clip_that_goes_on_has_the_strengths_of_its_own_frames(sd15, vae):
@@ -120,7 +125,7 @@ def test_a_clip_that_goes_on_has_the_strengths_of_its_own_frames(sd15, vae):
     def new_frames(strength):
         model = with_injections(animated(sd15, motion_model()), (Injection(IMAGE, vae, strength=strength),))
         with torch.inference_mode():
-            return sample_piece(model, {"samples": latents(6)}, latents(12, seed=4), 11, *conds, **words)[1]
+            return sample_piece(model, {"samples": latents(6, 8, 8)}, latents(12, 8, 8, seed=4), 11, *conds, **words)[1]
 
     none = new_frames(0.0)
     assert torch.allclose(new_frames(FrameValues(parsed("0: 1, 4: 0 jump"))), none, atol=1e-3)
@@ -141,16 +146,18 @@ def test_models_that_the_vae_pushes_out_come_back(sd15, vae):
     def note(*_):
         loaded.append(any(each.model is sd15.model for each in comfy.model_management.loaded_models()))
 
-    sample(with_injections(sd15, (Injection(IMAGE, Crowding()),)), steps=3, callback=note)
+    clip_of(with_injections(sd15, (Injection(IMAGE, Crowding()),)), steps=3, callback=note)
     assert loaded == [True] * 3
 
 
 def test_a_sampler_that_does_not_show_its_steps_is_told(sd15, vae):
     silent = comfy.samplers.KSAMPLER(lambda model, x, sigmas, extra_args, callback, disable: x)
-    model = with_injections(sd15, (Injection(IMAGE, vae),))
-    words = (conditioning(5), conditioning(6), latents(8))
+    model = with_injections(sd15, (Injection(IMAGE, vae, 0.5),))
+    words = (conditioning(5), conditioning(6), latents(8, 8, 8))
     with pytest.raises(RuntimeError, match="This sampler does not show its steps, so no image can be injected"):
-        comfy.sample.sample_custom(model, latents(8, seed=1), 4.0, silent, torch.tensor([9.0, 4.0, 0.0]), *words)
+        comfy.sample.sample_custom(
+            model, latents(8, 8, 8, seed=1), 4.0, silent, torch.tensor([9.0, 4.0, 1.0, 0.0]), *words
+        )
 
 
 def test_wrong_values(vae):
@@ -166,14 +173,14 @@ def test_each_iteration_injects(sd15, vae):
     one = with_iterations(with_injections(sd15, injection), twice)
     parts, clip = parts_of(one, steps=3)
     assert [len(part[0]) for part in parts] == [2, 3, 2, 3]
-    assert torch.equal(sample(with_injections(with_iterations(sd15, twice), injection), steps=3), clip)
+    assert torch.equal(clip_of(with_injections(with_iterations(sd15, twice), injection), steps=3), clip)
 
 
 def test_a_start_outside_of_the_sampling_changes_nothing(sd15, vae, caplog):
-    words = {"steps": 4, "denoise": 0.5, "latent_image": latents(8, seed=3)}
+    words = {"steps": 4, "denoise": 0.5, "latent_image": latents(8, 8, 8, seed=3)}
     with caplog.at_level("INFO", "animatediff"):
-        clip = sample(with_injections(sd15, (Injection(IMAGE, vae, 0.1),)), **words)
-    assert torch.equal(clip, sample(sd15, **words)) and "0 image injections" in caplog.text
+        clip = clip_of(with_injections(sd15, (Injection(IMAGE, vae, 0.1),)), **words)
+    assert torch.equal(clip, clip_of(sd15, **words)) and "0 image injections" in caplog.text
 
 
 def test_anothers_vae_is_told(sd15, vae):
@@ -185,7 +192,7 @@ def test_anothers_vae_is_told(sd15, vae):
             return vae.encode(pictures)[..., ::2, ::2]
 
     with pytest.raises(ValueError, match="Connect the checkpoint's own VAE"):
-        sample(with_injections(sd15, (Injection(IMAGE, Eighth()),)), steps=3)
+        clip_of(with_injections(sd15, (Injection(IMAGE, Eighth()),)), steps=3)
 
 
 def test_the_forms(vae):

@@ -17,6 +17,7 @@ TIMESTEPS = [999, 800, 600, 400, 200, 0]
         ([700], [10**15], [(2, 0), (3, 0), (4, 0)]),
         ([999, 999], [1, 2], [(1, 0), (2, 1), (3, 1)]),
         ([200, 100], [1, 1], [(4, 0)]),
+        ([999, 999, 999], [10, 1, 1], [(1, 0), (2, 0), (3, 0), (4, 0)]),
         ([0], [1], []),
         ([], [], []),
     ],
@@ -39,6 +40,8 @@ def test_pasted_where_the_mask_is_white():
     mask[..., :3] = 1
     half = pasted(clip, image, mask, range(1, 4), (0, 0))
     assert (half[..., :3, :] == 0.5).all() and not half[..., 3:, :].any()
+    masks = torch.tensor([0.0, 1.0]).view(2, 1, 1).expand(2, 4, 6)
+    assert [float(frame.mean()) for frame in pasted(clip, image[1:], masks, range(3), (0, 0))] == [0.0, 0.5, 0.5]
 
 
 def test_a_small_image_lies_at_its_place_and_is_cut_at_the_edge():
