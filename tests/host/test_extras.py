@@ -4,12 +4,12 @@ import gc
 
 import pytest
 import torch
-from animatediff_native.sampling import window_references
-from animatediff_native.sampling.extras import NO_EXTRAS, ExtraKeyframe, Extras, Reference, Reuse
+from animatediff_native.sampling.extras import NO_EXTRAS, ExtraKeyframe, Extras, Reference, ReferenceNow, Reuse
 from animatediff_native.sampling.handler import with_windows
 from animatediff_native.sampling.pieces import sample_piece
 from animatediff_native.sampling.reference_attention import INDEXES, SLIDING, Mode, Tune
 from animatediff_native.sampling.reuse import with_reuse
+from animatediff_native.sampling.window_references import ReferenceCall, WindowReferences, attention
 from animatediff_native.sampling.windows import BATCHED, STANDARD_STATIC, WindowPlan, windows
 from clips import animated, conditioning, latents, motion_model, sample
 from comfy_api.torch_helpers import set_torch_compile_wrapper
@@ -160,11 +160,11 @@ def test_nothing_is_left_behind(sd15, monkeypatch):
     tree = [name for name, _ in sd15.model.named_modules()]
     living, most = [], []
 
-    class Watched(window_references.WindowReferences):
+    class Watched(WindowReferences):
         def __init__(self, *words):
             super().__init__(*words)
             gc.collect()
-            most.append(sum(isinstance(each, window_references.WindowReferences) for each in gc.get_objects()))
+            most.append(sum(isinstance(each, WindowReferences) for each in gc.get_objects()))
             living.append(self.bank)
 
     monkeypatch.setattr("animatediff_native.sampling.handler.WindowReferences", Watched)
@@ -172,14 +172,14 @@ def test_nothing_is_left_behind(sd15, monkeypatch):
     assert most == [1, 1, 1] and all(bank for bank in living)
     monkeypatch.undo()
     gc.collect()
-    assert not any(isinstance(each, window_references.WindowReferences) for each in gc.get_objects())
+    assert not any(isinstance(each, WindowReferences) for each in gc.get_objects())
     assert torch.equal(clip(sd15, NO_EXTRAS), before)
 
     def broken(*_):
         raise KeyError("in the second window")
 
     with monkeypatch.context() as patch:
-        patch.setattr(window_references, "with_statistics", broken)
+        patch.setattr("animatediff_native.sampling.window_references.with_statistics", broken)
         with pytest.raises(KeyError):
             clip(sd15, referring(tune=BOTH))
     assert torch.equal(clip(sd15, NO_EXTRAS), before)
@@ -194,7 +194,7 @@ def test_other_patches_go_on(sd15):
 
     def replaced(q, k, v, extra):
         seen.append(("replaced", k.shape[1] // q.shape[1]))
-        return window_references.attention(q, k, v, extra)
+        return attention(q, k, v, extra)
 
     model.set_model_attn1_replace(replaced, "middle", 0)
     expected = clip(sd15, referring(), motion=False)
@@ -235,6 +235,32 @@ def test_a_clip_that_goes_on_has_the_strengths_of_its_own_frames(sd15, extra):
     assert not torch.allclose(everywhere, none, atol=1e-2)
 
 
+def test_a_window_that_another_node_evaluates_twice_does_not_look_at_itself(sd15):
+    model = sd15.clone()
+
+    def twice(apply_model, arguments):
+        for _ in range(2):
+            result = apply_model(arguments["input"], arguments["timestep"], **arguments["c"])
+        return result
+
+    model.set_model_unet_function_wrapper(twice)
+    extras = referring(tune=BOTH)
+    assert torch.equal(clip(model, extras, motion=False), clip(sd15, extras, motion=False))
+
+
+@pytest.mark.parametrize(("arch", "share"), [("sd15", 0.5), ("sdxl", 0.125)])
+def test_what_a_fidelity_of_one_half_leaves_the_negative_prompt(arch, share, request):
+    """SDXL answers to the third power. Seen in an attention that gives the number of its keys: 3 own, 6 in all."""
+    references = WindowReferences(ReferenceNow(1.0, Tune(0.5), Mode()), False, [[0]])
+    options = {"uuids": [1, 2], "cond_or_uncond": [0, 1]}
+    call = ReferenceCall(references, 0, request.getfixturevalue(arch).model, (2, 4, 8, 8), options)
+    place = next(iter(call.places))
+    call.others_attention = {place: lambda q, k, v, extra: torch.full_like(q, k.shape[1])}
+    call.own_tokens[place] = 3
+    positive, negative = call.attend(*torch.zeros(3, 2, 6, 1), {"block": place[:2], "block_index": place[2]})
+    assert (positive == 6).all() and torch.allclose(negative, torch.tensor(3 * share + 6 * (1 - share)))
+
+
 def test_several_windows_per_call_are_off(sd15):
     model = animated(sd15, motion_model())
     one = small(with_windows(model, PLAN, extras=referring()))
@@ -270,7 +296,7 @@ def test_a_model_without_such_a_unet_is_refused():
     class Other:
         diffusion_model = torch.nn.Identity()
 
-    waiting = window_references.WindowReferences(None, False, [[0]])
+    waiting = WindowReferences(None, False, [[0]])
     options = {"uuids": [1], "cond_or_uncond": [0]}
     with pytest.raises(ValueError, match="the connected model is Other"):
-        window_references.ReferenceCall(waiting, 0, Other(), (1, 4, 8, 8), options)
+        ReferenceCall(waiting, 0, Other(), (1, 4, 8, 8), options)
