@@ -186,21 +186,22 @@ def test_nothing_is_left_behind(sd15, monkeypatch):
     assert [name for name, _ in sd15.model.named_modules()] == tree
 
 
-def test_other_patches_go_on(sd15):
-    """Patches and replacements of the same attentions run, and get the reference as more keys."""
+@pytest.mark.parametrize("index", [None, 0], ids=["of a block", "of one attention"])
+def test_other_patches_go_on(sd15, index):
+    """Patches of the same attentions run before the reference is there; replacements get it as more keys."""
     seen = []
     model = sd15.clone()
-    model.set_model_attn1_patch(lambda q, k, v, extra: (seen.append(("patch", k.shape[1])), (q, k, v))[1])
+    model.set_model_attn1_patch(lambda q, k, v, extra: (seen.append(("patch", k.shape[1] // q.shape[1])), (q, k, v))[1])
 
     def replaced(q, k, v, extra):
         seen.append(("replaced", k.shape[1] // q.shape[1]))
         return attention(q, k, v, extra)
 
-    model.set_model_attn1_replace(replaced, "middle", 0)
+    model.set_model_attn1_replace(replaced, "middle", 0, index)
     expected = clip(sd15, referring(), motion=False)
     assert torch.allclose(clip(model, referring(), motion=False), expected, atol=1e-3)
     assert {entry for entry in seen if entry[0] == "replaced"} == {("replaced", 1), ("replaced", 2)}
-    assert sum(entry[0] == "patch" for entry in seen) == 3 * 16
+    assert [entry for entry in seen if entry[0] == "patch"] == [("patch", 1)] * 3 * 16
 
 
 def test_tokens_that_another_node_changes_are_refused(sd15):
@@ -220,7 +221,7 @@ def test_tokens_that_another_node_changes_are_refused(sd15):
 def test_a_clip_that_goes_on_has_the_strengths_of_its_own_frames(sd15, extra):
     """Strengths are for the frames of the whole clip; here only for the first, which are not sampled again."""
     early = torch.zeros(20, 1, 1)
-    early[:4] = 1
+    early[:8] = 1
 
     def new_frames(strength):
         own = {"reference": referring(tune=ADAIN, strength=strength), "reuse": Extras(reuse=Reuse(0.7, strength))}
