@@ -4,12 +4,12 @@ import gc
 
 import pytest
 import torch
-from animatediff_native.sampling.extras import NO_EXTRAS, ExtraKeyframe, Extras, Reference, ReferenceNow, Reuse
+from animatediff_native.sampling.extras import NO_EXTRAS, ExtraKeyframe, Extras, Reference, Reuse
 from animatediff_native.sampling.handler import with_windows
 from animatediff_native.sampling.pieces import sample_piece
 from animatediff_native.sampling.reference_attention import INDEXES, SLIDING, Mode, Tune
 from animatediff_native.sampling.reuse import with_reuse
-from animatediff_native.sampling.window_references import ReferenceCall, WindowReferences, attention
+from animatediff_native.sampling.window_references import WindowReferences, attention
 from animatediff_native.sampling.windows import BATCHED, STANDARD_STATIC, WindowPlan, windows
 from clips import animated, conditioning, latents, motion_model, sample
 from comfy_api.torch_helpers import set_torch_compile_wrapper
@@ -249,19 +249,6 @@ def test_a_window_that_another_node_evaluates_twice_does_not_look_at_itself(sd15
     assert torch.equal(clip(model, extras, motion=False), clip(sd15, extras, motion=False))
 
 
-@pytest.mark.parametrize(("arch", "share"), [("sd15", 0.5), ("sdxl", 0.125)])
-def test_what_a_fidelity_of_one_half_leaves_the_negative_prompt(arch, share, request):
-    """SDXL answers to the third power. Seen in an attention that gives the number of its keys: 3 own, 6 in all."""
-    references = WindowReferences(ReferenceNow(1.0, Tune(0.5), Mode()), False, [[0]])
-    options = {"uuids": [1, 2], "cond_or_uncond": [0, 1]}
-    call = ReferenceCall(references, 0, request.getfixturevalue(arch).model, (2, 4, 8, 8), options)
-    place = next(iter(call.places))
-    call.others_attention = {place: lambda q, k, v, extra: torch.full_like(q, k.shape[1])}
-    call.own_tokens[place] = 3
-    positive, negative = call.attend(*torch.zeros(3, 2, 6, 1), {"block": place[:2], "block_index": place[2]})
-    assert (positive == 6).all() and torch.allclose(negative, torch.tensor(3 * share + 6 * (1 - share)))
-
-
 def test_several_windows_per_call_are_off(sd15):
     model = animated(sd15, motion_model())
     one = small(with_windows(model, PLAN, extras=referring()))
@@ -291,13 +278,3 @@ def test_reuse_by_hand(sd15, method):
         found = clip(sd15, Extras(reuse=Reuse(0.7, strength, end_percent=1.0)), plan, cfg=1.0)
         amount = 0.7 * strength.unsqueeze(1) if isinstance(strength, torch.Tensor) else 0.7
         assert torch.allclose(found, with_reuse(plain, first, windows(plan, FRAMES)[0], amount), atol=1e-3)
-
-
-def test_a_model_without_such_a_unet_is_refused():
-    class Other:
-        diffusion_model = torch.nn.Identity()
-
-    waiting = WindowReferences(None, False, [[0]])
-    options = {"uuids": [1], "cond_or_uncond": [0]}
-    with pytest.raises(ValueError, match="the connected model is Other"):
-        ReferenceCall(waiting, 0, Other(), (1, 4, 8, 8), options)
