@@ -14,7 +14,7 @@ from animatediff_native.sampling.iterations import Iterations, with_iterations
 from animatediff_native.sampling.paste import pasted, stretched
 from animatediff_native.sampling.pieces import sample_piece
 from animatediff_native.sampling.schedules import FrameValues, parsed
-from animatediff_native.sampling.windows import LOOPED_UNIFORM, WindowPlan
+from animatediff_native.sampling.windows import LOOPED_UNIFORM, STANDARD_STATIC, WindowPlan
 from clips import animated, conditioning, latents, motion_model, sample
 from comfy.patcher_extension import WrappersMP
 from oracles import relative_error
@@ -125,7 +125,8 @@ def test_a_clip_that_goes_on_has_the_strengths_of_its_own_frames(sd15, vae):
     words = {"steps": 2, "cfg": 4.0, "sampler_name": "euler", "scheduler": "normal"}
 
     def new_frames(strength):
-        model = with_injections(animated(sd15, motion_model()), (Injection(IMAGE, vae, strength=strength),))
+        model = with_windows(animated(sd15, motion_model()), WindowPlan(STANDARD_STATIC, 8, 2))
+        model = with_injections(model, (Injection(IMAGE, vae, strength=strength),))
         with torch.inference_mode():
             return sample_piece(model, {"samples": latents(6, 8, 8)}, latents(12, 8, 8, seed=4), 11, *conds, **words)[1]
 
