@@ -36,7 +36,9 @@ class ContextWindows(io.ComfyNode):
                     options=presets.CHOICES,
                     default="stable",
                     tooltip="stable: windows that move from step to step, so that no seam stays. "
-                    "fast: the fewest windows. loop: the last frame flows into the first. custom: the settings below.",
+                    "long: each frame only once through the checkpoint, motion in windows inside: soonest for long "
+                    "clips. fast: the fewest windows. loop: the last frame flows into the first. custom: the settings "
+                    "below.",
                 ),
                 io.Int.Input(
                     "context_length",

@@ -49,8 +49,9 @@ class ContextSampler(io.ComfyNode):
                 io.Combo.Input(
                     "preset",
                     options=[*presets.PRESETS, OF_THE_MODEL],
-                    tooltip="stable: windows that move from step to step, so that no seam stays. fast: the fewest "
-                    "windows. loop: the last frame flows into the first. as on the model: what Context Windows chose.",
+                    tooltip="stable: windows that move from step to step, so that no seam stays. long: each frame only "
+                    "once through the checkpoint, motion in windows inside. fast: the fewest windows. loop: the last "
+                    "frame flows into the first. as on the model: what Context Windows chose.",
                 ),
                 io.Int.Input(
                     "context_length",

@@ -5,6 +5,7 @@ host's repeat frames at large strides, add a frame before each window, and give 
 """
 
 import copy
+import math
 
 import comfy.context_windows
 import comfy.model_management
@@ -21,7 +22,10 @@ from . import fuse
 from .extras import NO_EXTRAS, Extras
 from .reuse import with_reuse
 from .window_references import WindowReferences
-from .windows import WindowPlan, plan_at, windows
+from .windows import STANDARD_EVEN, WindowPlan, plan_at, windows
+
+CHUNKED = 0.5
+"""Memory of a frame whose layers go in chunks, over what the host reckons for a frame."""
 
 
 def with_windows(
@@ -93,7 +97,7 @@ class WindowHandler(IndexListContextHandler):
         """The most frames of a clip that the UNet gets at once for each cond; what memory is needed for."""
         if not self.plans[0].applies_to(frames):
             return frames
-        return max(len(window) for plan in self.plans for window in windows(plan, frames))
+        return max(in_memory(plan, len(window)) for plan in self.plans for window in windows(plan, frames))
 
     def should_use_context(self, model, conds, x_in, timestep, model_options) -> bool:
         return self.plans[0].applies_to(x_in.shape[0])
@@ -103,6 +107,11 @@ class WindowHandler(IndexListContextHandler):
     ) -> list[Tensor]:
         """The denoised clip for each cond (frames c h w), blended from its windows."""
         return _WindowedCall(self, model, model_options).run(calc_cond_batch, conds, x_in, timestep)
+
+
+def in_memory(plan: WindowPlan, length: int) -> int:
+    """How many frames as the host reckons them take the memory of a window of that length."""
+    return math.ceil(length * CHUNKED) if plan.context_schedule == STANDARD_EVEN else length
 
 
 def _attended(plan: WindowPlan, frames: int) -> int:

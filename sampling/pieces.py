@@ -10,7 +10,7 @@ from torch import Tensor
 from ..motion.attach import KEY
 from .handler import WindowHandler
 from .run import FIRST_FRAME, automatic_plan
-from .windows import WindowPlan
+from .windows import STANDARD_EVEN, WindowPlan
 
 
 def sample_piece(model: ModelPatcher, latent: dict, before: Tensor | None, seed: int, positive, negative, **words):
@@ -56,10 +56,12 @@ def windows_of(model: ModelPatcher, frames: int) -> WindowPlan:
     """The windows that a clip of `frames` gets on this MODEL: those chosen, or the default ones."""
     handler = model.model_options.get("context_handler")
     if isinstance(handler, WindowHandler):
-        return handler.plans[0]
-    return automatic_plan(model.get_additional_models_with_key(KEY), frames) or WindowPlan(
-        context_length=frames, context_overlap=0
-    )
+        plan = handler.plans[0]
+    else:
+        plan = automatic_plan(model.get_additional_models_with_key(KEY), frames)
+    if plan is None:
+        return WindowPlan(context_length=frames, context_overlap=0)
+    return plan.views if plan.context_schedule == STANDARD_EVEN else plan
 
 
 def open_plan(model: ModelPatcher, frames: int) -> WindowPlan:

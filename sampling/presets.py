@@ -2,12 +2,21 @@
 
 from dataclasses import replace
 
-from .windows import BATCHED, LOOPED_UNIFORM, STANDARD_SHIFTED, STANDARD_STATIC, STANDARD_UNIFORM, WindowPlan
+from .windows import (
+    BATCHED,
+    LOOPED_UNIFORM,
+    STANDARD_EVEN,
+    STANDARD_SHIFTED,
+    STANDARD_STATIC,
+    STANDARD_UNIFORM,
+    WindowPlan,
+)
 
 CUSTOM = "custom"
 
 PRESETS = {
     "stable": WindowPlan(STANDARD_SHIFTED),
+    "long": WindowPlan(STANDARD_EVEN, context_length=72, views=WindowPlan(STANDARD_SHIFTED)),
     "fast": WindowPlan(STANDARD_SHIFTED, context_overlap=2),
     "loop": WindowPlan(LOOPED_UNIFORM, closed_loop=True),
 }
@@ -17,7 +26,15 @@ SCHEDULES = [STANDARD_STATIC, STANDARD_SHIFTED, STANDARD_UNIFORM, LOOPED_UNIFORM
 
 
 def preset(name: str, context_length: int) -> WindowPlan:
-    """The preset at another context_length, its overlap scaled with it."""
-    plan = PRESETS[name]
-    overlap = plan.context_overlap * context_length // plan.context_length
-    return replace(plan, context_length=context_length, context_overlap=overlap)
+    """The preset at another context_length (that of its views, where it has any), all else scaled with it."""
+    return scaled(PRESETS[name], context_length)
+
+
+def scaled(plan: WindowPlan, context_length: int, of: int = WindowPlan.context_length) -> WindowPlan:
+    """What the plan is for `of` frames, for `context_length` frames."""
+    return replace(
+        plan,
+        context_length=plan.context_length * context_length // of,
+        context_overlap=plan.context_overlap * context_length // of,
+        views=plan.views and scaled(plan.views, context_length, of),
+    )

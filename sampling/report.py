@@ -49,7 +49,8 @@ def windows_text(handler, frames: int) -> str:
     views = f" with views of {plan.views.context_length}" if plan.views else ""
     each = windows(plan, frames)
     settings = f"{plan.context_schedule}, overlap {plan.context_overlap}, {plan.fuse_method}"
-    return f"in {len(each)} windows of {len(each[0])}{views} ({settings})"
+    count = "one window" if len(each) == 1 else f"{len(each)} windows"
+    return f"in {count} of {len(each[0])}{views} ({settings})"
 
 
 class ClipPreview:

@@ -11,6 +11,7 @@ from ..motion.attach import KEY, MotionRun, ad_params
 from ..motion.neighbours import refuse_ade
 from .first_step import steps_before
 from .handler import WindowHandler, with_window_memory
+from .long_windows import fitted
 from .noise import Clip, Layer, NoiseOptions, added, clip_noise
 from .presets import preset
 from .report import ClipPreview, log_run
@@ -74,12 +75,15 @@ def sample_with_motion(
     frames, steps = noise.shape[0], len(sigmas) - 1
     # The guider's options are a copy that the host made for this run.
     options = guider.model_options
+    first_frame = options["transformer_options"].get(FIRST_FRAME, 0)
     if "context_handler" not in options and (plan := automatic_plan(motion_models, frames)):
         options["context_handler"] = WindowHandler((plan,))
     handler = options.get("context_handler")
+    if isinstance(handler, WindowHandler):
+        handler = options["context_handler"] = fitted(handler, guider, noise.shape, first_frame)
     check_frames(motion_models, frames, handler)
     check_distilled(motion_models, steps, getattr(guider, "cfg", None))
-    run = MotionRun(frames, seed or 0, options["transformer_options"].get(FIRST_FRAME, 0))
+    run = MotionRun(frames, seed or 0, first_frame)
     if isinstance(handler, WindowHandler) and handler.goes_on and handler.plans[0].applies_to(frames):
         run.steps_before = steps_before(sigmas, guider.model_patcher.get_model_object("model_sampling"))
     noise = chosen_noise(noise_options(guider.model_patcher), noise, run.seed, handler, run.first_frame)
@@ -134,9 +138,9 @@ def automatic_plan(motion_models: list[ModelPatcher], frames: int) -> WindowPlan
     limit = min((motion.model.format.max_frames for motion in motion_models), default=frames)
     if frames <= limit:
         return None
-    plan = preset("stable", min(WindowPlan.context_length, limit))
+    plan = preset("long", min(WindowPlan.context_length, limit))
     text = "%d frames are more than the motion model takes at once (%d): sampled in windows of %d."
-    log.info(text, frames, limit, plan.context_length)
+    log.info(text, frames, limit, plan.views.context_length)
     return plan
 
 

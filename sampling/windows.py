@@ -15,6 +15,7 @@ LOOPED_UNIFORM = "looped_uniform"
 STANDARD_UNIFORM = "standard_uniform"
 STANDARD_STATIC = "standard_static"
 STANDARD_SHIFTED = "standard_shifted"
+STANDARD_EVEN = "standard_even"
 BATCHED = "batched"
 WHOLE_CLIP = "whole_clip"
 """One window of all frames, for views."""
@@ -62,6 +63,8 @@ class WindowPlan:
 
     def applies_to(self, frames: int) -> bool:
         """Whether a clip of that many frames is cut at all."""
+        if self.context_schedule == STANDARD_EVEN and self.views is not None:
+            return self.views.applies_to(frames)
         return frames > self.context_length or (self.use_on_equal_length and frames == self.context_length)
 
 
@@ -135,6 +138,19 @@ def standard_shifted(plan: WindowPlan, frames: int, step: int) -> list[list[int]
     return [list(range(start, start + length)) for start in starts]
 
 
+def standard_even(plan: WindowPlan, frames: int, step: int) -> list[list[int]]:
+    """As few windows as the clip needs, all but evenly long, none longer than context_length; their borders move to and
+    fro from step to step. For long windows with views, which cost by their overlaps alone."""
+    overlap = plan.context_overlap
+    most = max(plan.context_length - 2 * overlap, 1)
+    count = math.ceil((frames - overlap) / most) if frames > plan.context_length else 1
+    apart = (frames - overlap) / count
+    shift = (2 * ordered_halving(step + 1) - 1) * min(plan.context_length - overlap - apart, apart - 1)
+    starts = [0, *(round(index * apart + shift) for index in range(1, count))]
+    ends = [*(start + overlap for start in starts[1:]), frames]
+    return [list(range(start, end)) for start, end in zip(starts, ends, strict=True)]
+
+
 def batched(plan: WindowPlan, frames: int, step: int) -> list[list[int]]:
     """Windows side by side, without overlap; the last one may be shorter."""
     return [
@@ -149,6 +165,7 @@ def whole_clip(plan: WindowPlan, frames: int, step: int) -> list[list[int]]:
 SCHEDULES: dict[str, Callable[[WindowPlan, int, int], list[list[int]]]] = {
     STANDARD_STATIC: standard_static,
     STANDARD_SHIFTED: standard_shifted,
+    STANDARD_EVEN: standard_even,
     STANDARD_UNIFORM: standard_uniform,
     LOOPED_UNIFORM: looped_uniform,
     BATCHED: batched,

@@ -9,6 +9,7 @@ from animatediff_native.sampling.windows import (
     BATCHED,
     LOOPED_UNIFORM,
     SCHEDULES,
+    STANDARD_EVEN,
     STANDARD_SHIFTED,
     STANDARD_STATIC,
     STANDARD_UNIFORM,
@@ -101,6 +102,28 @@ def test_overlaps_hold():
             found = windows(WindowPlan(STANDARD_STATIC, 16, overlap), frames)
             for left, right in zip(found, found[1:], strict=False):
                 assert len(set(left) & set(right)) >= overlap
+
+
+def test_even_windows_are_few_and_their_borders_move():
+    plan = WindowPlan(STANDARD_EVEN, 72, 4)
+    assert windows(plan, 72) == [list(range(72))]
+    assert [len(window) for window in windows(plan, 128, 0)] == [66, 66]
+    for frames in (73, 100, 128, 333, 512):
+        borders = set()
+        for step in range(8):
+            found = windows(plan, frames, step)
+            assert max(len(window) for window in found) <= 72
+            assert all(len(set(a) & set(b)) == 4 for a, b in zip(found, found[1:], strict=False))
+            assert sum(len(window) for window in found) <= 1.07 * frames
+            borders.add(found[0][-1])
+        assert len(borders) >= 4
+
+
+def test_even_windows_with_views_are_for_clips_longer_than_a_view():
+    plan = WindowPlan(STANDARD_EVEN, 72, 4, views=WindowPlan(STANDARD_SHIFTED, 16, 4))
+    assert not plan.applies_to(16)
+    assert plan.applies_to(17)
+    assert not WindowPlan(STANDARD_EVEN, 72, 4).applies_to(72)
 
 
 class HostHandler:

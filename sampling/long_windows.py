@@ -1,0 +1,78 @@
+"""Long windows with views inside: each frame goes once through the UNet's spatial layers, motion in overlapping views.
+
+How long a window may be depends on the run: on the memory, and on whether the layers can take its frames in chunks.
+"""
+
+from dataclasses import replace
+
+import comfy.model_management
+from comfy.model_patcher import ModelPatcher
+from comfy.patcher_extension import WrappersMP
+
+from ..motion.attach import KEY
+from ..motion.call import LAYER_PATCH, sees_attention
+from ..motion.formats import Norms
+from .handler import CHUNKED, WindowHandler
+from .windows import STANDARD_EVEN, WindowPlan
+
+ANY_LENGTH = 2**31
+"""Frames that fit where only the plan's own length bounds a window: on a CPU longer ones save no time."""
+LEAST_VIEWS = 3
+"""A window of fewer views than this costs more by its overlaps than it saves."""
+COMPILED = "torch.compile"
+"""The host's name for what TorchCompileModel puts on a MODEL."""
+TAKES_ALL_FRAMES = ("control", "gligen")
+"""What conditioning may hold that sees every frame of a call at once."""
+
+
+def fitted(handler: WindowHandler, guider, shape, first_frame: int = 0) -> WindowHandler:
+    """The handler for this run. shape: frames c h w.
+
+    Long windows become as long as memory allows; short ones in their place where that is little, where a ControlNet or
+    another node asks for all frames at once, where norms average over frames, and in a clip that goes on.
+    """
+    if not any(plan.context_schedule == STANDARD_EVEN for plan in handler.plans):
+        return handler
+    chunks = goes_in_chunks(guider) and first_frame == 0
+    most = frames_that_fit(guider.model_patcher, shape) if chunks else 0
+    plans = tuple(of_length(plan, most) for plan in handler.plans)
+    return WindowHandler(plans, handler.windows_per_call, handler.extras, handler.goes_on)
+
+
+def of_length(plan: WindowPlan, most: int) -> WindowPlan:
+    if plan.context_schedule != STANDARD_EVEN:
+        return plan
+    if most < LEAST_VIEWS * plan.views.context_length:
+        views = plan.views
+        return replace(views, start_percent=plan.start_percent, guarantee_steps=plan.guarantee_steps)
+    return plan if most == ANY_LENGTH else replace(plan, context_length=most)
+
+
+def goes_in_chunks(guider) -> bool:
+    """Whether the UNet's layers can take the frames of a window in chunks in a run of this guider."""
+    model, options = guider.model_patcher, guider.model_options["transformer_options"]
+    others = options.get("patches", {}).get(LAYER_PATCH)
+    whole = any(entry.get(name) for cond in guider.conds.values() for entry in cond for name in TAKES_ALL_FRAMES)
+    compiled = model.get_wrappers(WrappersMP.APPLY_MODEL, COMPILED)
+    return not (others or sees_attention(options) or whole or compiled or averages_over_frames(model))
+
+
+def averages_over_frames(model: ModelPatcher) -> bool:
+    motion_models = model.get_additional_models_with_key(KEY)
+    return any(motion.model.format.norms(motion.get_attachment(KEY).norms) != Norms() for motion in motion_models)
+
+
+def frames_that_fit(model: ModelPatcher, shape) -> int:
+    """How many frames the UNet can get at once on its device, one cond at a time."""
+    device = model.load_device
+    if comfy.model_management.is_device_cpu(device):
+        return ANY_LENGTH
+    loaded = [each for each in comfy.model_management.current_loaded_models if each.device == device]
+    free = comfy.model_management.get_free_memory(device) + sum(each.model_loaded_memory() for each in loaded)
+    weights = sum(each.model_size() for each in (model, *model.get_additional_models()))
+    return frames_in(free, weights, CHUNKED * model.model.memory_required([1, *shape[1:]]))
+
+
+def frames_in(free: float, weights: float, a_frame: float) -> int:
+    """`free` bytes without `weights`, of which the host can hold back a part; a reserve as the host's own."""
+    return int(max(free - weights, free / 2) / 1.5 / a_frame)

@@ -1,0 +1,118 @@
+"""Long windows with views inside: what they cost, and when short ones take their place."""
+
+import pytest
+import torch
+from animatediff_native.sampling.handler import with_windows
+from animatediff_native.sampling.long_windows import ANY_LENGTH, frames_in, of_length
+from animatediff_native.sampling.presets import preset
+from animatediff_native.sampling.run import FIRST_FRAME
+from animatediff_native.sampling.windows import WHOLE_CLIP, WindowPlan
+from clips import animated, conditioning, controlnet, latents, motion_model, sample
+from comfy.patcher_extension import WrappersMP
+from comfy_api.torch_helpers import set_torch_compile_wrapper
+
+
+def pictures_of_each_call(model, frames: int, **words) -> list[int]:
+    """How many pictures the UNet got, call by call."""
+    counts = []
+
+    def count(executor, x, *others, **kwargs):
+        counts.append(len(x))
+        return executor(x, *others, **kwargs)
+
+    model = model.clone()
+    model.add_wrapper_with_key(WrappersMP.APPLY_MODEL, "count", count)
+    sample(model, latent_image=latents(frames, 8, 8), **({"steps": 1} | words))
+    return counts
+
+
+LONG = [2 * 50, 2 * 50]
+"""96 frames in two windows that share 4, for two conds."""
+SHORT = [2 * 16] * 8
+
+
+def test_each_frame_goes_once_through_the_unet(sd15, motion):
+    model = with_windows(animated(sd15, motion.patcher), preset("long", 16))
+    views = []
+    block = motion.patcher.model.sites()["down_blocks.0.motion_modules.0"].transformer_blocks[0]
+    block.attention_blocks[0].register_forward_hook(lambda _, inputs, output: views.append(inputs[0].shape[1]))
+    assert pictures_of_each_call(model, 96) == LONG
+    assert set(views) == {16}
+    assert motion.runs_of_every_site() == 2
+
+
+def test_it_is_what_a_long_clip_gets_by_itself(sd15):
+    assert pictures_of_each_call(animated(sd15, motion_model()), 96) == LONG
+    assert pictures_of_each_call(animated(sd15, motion_model()), 40) == [80]
+
+
+def test_a_clip_of_one_long_window_is_one_with_views_alone(sd15):
+    model = animated(sd15, motion_model())
+    views = WindowPlan(WHOLE_CLIP, 1, 0, views=preset("stable", 16))
+    clip = latents(40, 8, 8)
+    long = sample(with_windows(model, preset("long", 16)), latent_image=clip)
+    assert torch.equal(long, sample(with_windows(model, views), latent_image=clip))
+
+
+def another_nodes_attention(model):
+    model = model.clone()
+    model.set_model_attn1_patch(lambda q, k, v, options: (q, k, v))
+    return model
+
+
+def compiled(model):
+    model = model.clone()
+    set_torch_compile_wrapper(model=model, backend="eager")
+    return model
+
+
+def goes_on(model):
+    model = model.clone()
+    model.model_options["transformer_options"][FIRST_FRAME] = 16
+    return model
+
+
+@pytest.mark.parametrize("change", [another_nodes_attention, compiled, goes_on])
+def test_short_windows_where_all_frames_are_asked_for_at_once(sd15, change):
+    assert pictures_of_each_call(change(animated(sd15, motion_model())), 96) == SHORT
+
+
+def test_short_windows_with_a_controlnet(sd15):
+    hint = torch.rand(96, 3, 64, 64, generator=torch.Generator().manual_seed(1))
+    control = controlnet().set_cond_hint(hint, 1.0, (0.0, 1.0))
+    entries = {"control": control, "control_apply_to_uncond": False}
+    positive, negative = conditioning(5, **entries), conditioning(6, **entries)
+    model = animated(sd15, motion_model())
+    assert pictures_of_each_call(model, 96, positive=positive, negative=negative) == SHORT
+
+
+def test_short_windows_where_norms_average_over_frames(sd15):
+    assert pictures_of_each_call(animated(sd15, motion_model("v1")), 96) == SHORT
+
+
+def test_windows_are_as_long_as_memory_allows():
+    plan = preset("long", 16)
+    assert of_length(plan, ANY_LENGTH) == plan
+    assert of_length(plan, 500).context_length == 500
+    assert of_length(plan, 60).context_length == 60
+    assert of_length(plan, 47) == preset("stable", 16)
+    other = preset("loop", 16)
+    assert of_length(other, 20) == other
+
+
+def test_weights_leave_at_least_half_of_the_memory_to_frames():
+    assert frames_in(free=1000, weights=400, a_frame=4) == 100
+    assert frames_in(free=1000, weights=900, a_frame=4) == 83
+
+
+def test_the_host_reckons_with_chunks(sd15):
+    shapes = []
+
+    def spy(executor, model, noise_shape, *others, **kwargs):
+        shapes.append(list(noise_shape))
+        return executor(model, noise_shape, *others, **kwargs)
+
+    model = animated(sd15, motion_model())
+    model.add_wrapper_with_key(WrappersMP.PREPARE_SAMPLING, "spy", spy)
+    sample(model, latent_image=latents(96, 8, 8), steps=1)
+    assert shapes == [[25, 4, 8, 8]]
