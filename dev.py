@@ -4,6 +4,8 @@
     python dev.py demo      an animation from a real ComfyUI, in output/
     python dev.py test      the tests, on a real ComfyUI (more words go to pytest: dev.py test tests/maths -k norm)
     python dev.py matrix    the host and workflow tests on each ComfyUI that is supported
+    python dev.py bench     seconds and memory beside the peers, on full-size random weights (more words go to
+                            benchmarks/bench.py: --ade DIR, --scenes clip long, ...)
     python dev.py workflows FILE_OR_DIR...
                             why nodes of a workflow are red, and which files it needs (fetches nothing)
 
@@ -48,6 +50,10 @@ def main() -> int:
     if arguments.command == "matrix":
         return matrix()
     host = find_host(arguments.comfyui, arguments.comfyui_version)
+    if arguments.command == "bench":
+        python = environment(host, "tests", "benchmarks")
+        script = str(ROOT / "benchmarks" / "bench.py")
+        return subprocess.call([python, script, *rest], env=os.environ | {"COMFYUI_DIR": str(host)})
     python = environment(host)
     if arguments.command == "test":
         words = rest or ["tests"]
@@ -62,18 +68,19 @@ def main() -> int:
 
 
 def command_line() -> tuple[argparse.Namespace, list[str]]:
-    """(what was asked for, the words for pytest)."""
+    """(what was asked for, the words for pytest or the benchmark)."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True)
-    demo, test, _, workflows = (commands.add_parser(name) for name in ("demo", "test", "matrix", "workflows"))
-    for command in (demo, test):
+    names = ("demo", "test", "bench", "matrix", "workflows")
+    demo, test, bench, _, workflows = (commands.add_parser(name, add_help=name != "bench") for name in names)
+    for command in (demo, test, bench):
         command.add_argument("--comfyui", type=Path, metavar="DIR", help="your own ComfyUI instead of a fetched one")
         command.add_argument("--comfyui-version", choices=ARCHIVES, help=f"which ComfyUI to fetch ({NEWEST})")
     demo.add_argument("--checkpoint", type=Path, metavar="FILE", help="your SD1.5 checkpoint; else random weights")
     demo.add_argument("--motion-model", type=Path, metavar="FILE", help="your motion model; else random weights")
     workflows.add_argument("paths", nargs="+", metavar="FILE_OR_DIR", help="JSON, or a PNG or WebP that carries one")
     arguments, rest = parser.parse_known_args()
-    if rest and arguments.command != "test":
+    if rest and arguments.command not in ("test", "bench"):
         parser.error(f"unknown: {' '.join(rest)}")
     return arguments, rest
 
@@ -164,9 +171,10 @@ def fetch_comfyui(version: str) -> Path:
     return target
 
 
-def environment(host: Path) -> str:
-    """The Python of a virtual environment with everything that `host` and the tests require."""
-    requirements = [host / "requirements.txt", ROOT / "tests" / "requirements.txt"]
+def environment(host: Path, *folders: str) -> str:
+    """The Python of a virtual environment with everything that `host` and these folders (the tests) require."""
+    requirements = [host / "requirements.txt"]
+    requirements += [ROOT / folder / "requirements.txt" for folder in folders or ("tests",)]
     wanted = [sys.version, *TORCH, *(path.read_text(encoding="utf-8") for path in requirements)]
     target = DEV / f"venv-{hashlib.sha256(chr(0).join(wanted).encode()).hexdigest()[:10]}"
     if not is_complete(target):
