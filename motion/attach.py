@@ -61,7 +61,7 @@ class MotionRun:
     released: list[ModelPatcher] = field(default_factory=list)
     """Motion models whose range is over."""
     features: dict = field(default_factory=dict)
-    """The last features of each reference (`reference.Picture.kept`)."""
+    """The last features of each reference (`picture.Picture.kept`)."""
 
     def release(self, settled: list[tuple[ModelPatcher, MotionSettings]], moment: Moment) -> None:
         """Takes motion models whose range is over off the GPU; the host loads them again for the next run."""

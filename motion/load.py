@@ -104,18 +104,22 @@ def patcher_of(motion_format: MotionFormat, weights: dict[str, torch.Tensor], di
     dynamic = not disable_dynamic
     patcher_class = comfy.model_patcher.CoreModelPatcher if dynamic else comfy.model_patcher.ModelPatcher
     device = comfy.model_management.get_torch_device()
+    dtype = _weight_dtype(comfy.utils.weight_dtype(weights))
     model = MotionModel(
         motion_format,
         attention=comfy.ldm.modules.attention.optimized_attention_for_device(device, small_input=True),
         operations=comfy.ops.manual_cast,
-        dtype=_weight_dtype(comfy.utils.weight_dtype(weights)),
+        dtype=dtype,
         device=comfy.model_management.unet_offload_device(),
     )
     comfy.model_management.archive_model_dtypes(model)
     patcher = patcher_class(model, load_device=device, offload_device=comfy.model_management.unet_offload_device())
     model.keep_learnt_tables(weights)
     tensors = {key: value for key, value in weights.items() if not TABLE.search(key)}
-    model.load_state_dict(tensors, assign=patcher.is_dynamic())
+    if not patcher.is_dynamic():  # which casts them when they are needed
+        tensors = {key: value.to(dtype) for key, value in tensors.items()}
+    # What has the right type stays in the file's own memory: nothing is read before it is needed.
+    model.load_state_dict(tensors, assign=True)
     model.requires_grad_(False).eval()
     return patcher
 

@@ -1,6 +1,7 @@
 """Files on the disk -> MOTION_MODEL, through the host's own loader."""
 
 import pickle
+from pathlib import Path
 
 import comfy.cli_args
 import folder_paths
@@ -29,6 +30,24 @@ def test_every_container_and_dtype(tmp_path, v2, ending, dtype):
     patcher = load_motion_model(path)
     assert patcher.model.format.family.name == "AnimateDiff v2"
     assert torch.equal(patcher.model.state_dict()[KEY].float(), v2[KEY].to(dtype).float())
+
+
+def file_at(address: int) -> str:
+    """The file that is mapped into this process at an address."""
+    for line in Path("/proc/self/maps").read_text().splitlines():
+        start, end = (int(text, 16) for text in line.split()[0].split("-"))
+        if start <= address < end:
+            return line.split()[-1]
+    return ""
+
+
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="this system does not tell what is mapped")
+def test_weights_of_the_right_type_stay_in_the_file(tmp_path, v2):
+    """So that loading takes no longer than reading, and no memory twice."""
+    path = str(tmp_path / "motion.safetensors")
+    save_file(v2, path)
+    patcher = load_motion_model(path)
+    assert {file_at(weight.data_ptr()) for weight in patcher.model.parameters()} == {path}
 
 
 @pytest.mark.parametrize("layout", ["guoyww", "diffusers"])
