@@ -126,8 +126,7 @@ class MotionCall:
         """
         patches = dict(options.get("patches", {}))
         self.others = list(patches.get(LAYER_PATCH, ()))
-        self.entries = [((SpatialTransformer, ResBlock, Upsample, Downsample), self.run_layer), *self.others]
-        patches[LAYER_PATCH] = self.entries
+        patches[LAYER_PATCH] = [((SpatialTransformer, ResBlock, Upsample, Downsample), self.run_layer), *self.others]
         patches[EMBEDDING_PATCH] = [*patches.get(EMBEDDING_PATCH, ()), self.note_unet_ran]
         return options | {"patches": patches}
 
@@ -145,7 +144,7 @@ class MotionCall:
     ):
         """A `forward_timestep_embed_patch`: the layer as the host and other packs run it, then its motion modules."""
         patches = transformer_options["patches"]
-        patches[LAYER_PATCH] = self.others
+        entries, patches[LAYER_PATCH] = patches[LAYER_PATCH], self.others
         try:
             if self.in_chunks(layer, x, context, transformer_options):
                 x = self.run_in_chunks(layer, x, emb, context, transformer_options, output_shape)
@@ -153,7 +152,7 @@ class MotionCall:
                 others = time_context, num_video_frames, image_only
                 x = forward_timestep_embed((layer,), x, emb, context, transformer_options, output_shape, *others)
         finally:
-            patches[LAYER_PATCH] = self.entries
+            patches[LAYER_PATCH] = entries
         return self.run_motion(layer, x, transformer_options["block"])
 
     def in_chunks(self, layer: nn.Module, x: Tensor, context: Tensor | None, options: dict) -> bool:

@@ -54,7 +54,8 @@ def goes_in_chunks(guider) -> bool:
     others = options.get("patches", {}).get(LAYER_PATCH)
     whole = any(entry.get(name) for cond in guider.conds.values() for entry in cond for name in TAKES_ALL_FRAMES)
     compiled = model.get_wrappers(WrappersMP.APPLY_MODEL, COMPILED)
-    return not (others or sees_attention(options) or whole or compiled or averages_over_frames(model))
+    calls = guider.model_options.get("sampler_post_cfg_function")  # PAG, say: calls with patches of their own
+    return not (others or sees_attention(options) or whole or compiled or calls or averages_over_frames(model))
 
 
 def averages_over_frames(model: ModelPatcher) -> bool:

@@ -97,7 +97,6 @@ class ReferenceCall:
         """Attentions whose keys are followed by the reference's -> how many are their own."""
         patches = options.get("patches", {})
         self.others = list(patches.get(LAYER_PATCH, ()))
-        self.entries = [((ResBlock, SpatialTransformer, Upsample), self.run_layer), *self.others]
         self.others_attention = options.get("patches_replace", {}).get("attn1", {})
 
     def enter(self, options: dict) -> dict:
@@ -105,7 +104,7 @@ class ReferenceCall:
         patches = dict(options.get("patches", {}))
         patches["attn1_patch"] = [self.note_input, *patches.get("attn1_patch", ()), self.add_reference]
         if self.references.uses_adain:
-            patches[LAYER_PATCH] = self.entries
+            patches[LAYER_PATCH] = [((ResBlock, SpatialTransformer, Upsample), self.run_layer), *self.others]
         replaced = dict(options.get("patches_replace", {}))
         replaced["attn1"] = self.others_attention | dict.fromkeys(self.places, self.attend)
         return options | {"patches": patches, "patches_replace": replaced}
@@ -154,11 +153,11 @@ class ReferenceCall:
     def run_layer(self, layer, x, emb, context, transformer_options, *others):
         """A `forward_timestep_embed_patch`: the layer with all that others hang on it, then AdaIN after a block."""
         patches = transformer_options["patches"]
-        patches[LAYER_PATCH] = self.others
+        entries, patches[LAYER_PATCH] = patches[LAYER_PATCH], self.others
         try:
             x = forward_timestep_embed((layer,), x, emb, context, transformer_options, *others)
         finally:
-            patches[LAYER_PATCH] = self.entries
+            patches[LAYER_PATCH] = entries
         return self.take_statistics(layer, x, transformer_options["block"])
 
     @torch.compiler.disable
