@@ -1,6 +1,6 @@
 """Memory and time over the length of a clip, on small seeded models.
 
-    COMFYUI_DIR=DIR python benchmarks/long_clips.py [--size 32] [--frames 16 32 64 128 256 512]
+    COMFYUI_DIR=DIR python benchmarks/long_clips.py [--preset fast] [--size 32] [--frames 16 32 64 128 256 512]
 
 tensors: the most bytes that tensors held at once while sampling, weights aside. resident: the process's peak so far.
 of windows: time per frame, over windows x time per window of the 32-frame clip / frames; 1 is no cost but the windows'.
@@ -19,7 +19,7 @@ import host  # noqa: E402
 host.enter(host.find_host())
 
 from animatediff_native.sampling.handler import with_windows  # noqa: E402
-from animatediff_native.sampling.presets import preset  # noqa: E402
+from animatediff_native.sampling.presets import PRESETS, preset  # noqa: E402
 from animatediff_native.sampling.windows import windows  # noqa: E402
 from clips import animated, latents, motion_model, sample  # noqa: E402
 from memory import PeakMemory  # noqa: E402
@@ -30,10 +30,11 @@ STEPS = 1
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--preset", default="fast", choices=PRESETS)
     parser.add_argument("--size", type=int, default=32)
     parser.add_argument("--frames", type=int, nargs="+", default=[16, 32, 64, 128, 256, 512])
     arguments = parser.parse_args()
-    plan = preset("fast", 16)
+    plan = preset(arguments.preset, 16)
     model = with_windows(animated(unet_model(), motion_model("v3")), plan)
 
     def run(frames: int) -> float:
@@ -42,7 +43,8 @@ def main() -> None:
         return time.perf_counter() - start
 
     run(32)
-    print(f"{'frames':>8}{'windows':>9}{'s':>8}{'s/window':>10}{'of windows':>12}{'tensors MB':>12}{'resident MB':>13}")
+    times = f"{'s':>8}{'s/frame':>10}{'s/window':>10}{'of windows':>12}"
+    print(f"{'frames':>8}{'windows':>9}{times}{'tensors MB':>12}{'resident MB':>13}")
     per_window = None
     for frames in arguments.frames:
         count = len(windows(plan, frames)) * STEPS if plan.applies_to(frames) else STEPS
@@ -53,8 +55,8 @@ def main() -> None:
         resident = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         with PeakMemory() as memory:
             run(frames)
-        row = f"{frames:8}{count:9}{seconds:8.2f}{seconds / count:10.3f}{share:12.3f}{memory.peak / 1e6:12.1f}"
-        print(f"{row}{resident:13.0f}", flush=True)
+        times = f"{seconds:8.2f}{seconds / frames:10.4f}{seconds / count:10.3f}{share:12.3f}"
+        print(f"{frames:8}{count:9}{times}{memory.peak / 1e6:12.1f}{resident:13.0f}", flush=True)
 
 
 if __name__ == "__main__":
