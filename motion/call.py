@@ -157,7 +157,7 @@ class MotionCall:
 
     def in_chunks(self, layer: nn.Module, x: Tensor, context: Tensor | None, options: dict) -> bool:
         """Whether the layer may get some pictures at a time: nobody else sees what goes through it."""
-        if self.is_compiled or self.others or len(x) != len(context):
+        if self.is_compiled or self.others or context is None or len(x) != len(context):
             return False
         return not isinstance(layer, SpatialTransformer) or not sees_attention(options)
 

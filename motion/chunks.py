@@ -17,7 +17,10 @@ ELEMENTS = 2**26
 
 
 def chunks(total: int, tokens: int, channels: int, device: torch.device, unit: int = 1) -> list[slice]:
-    """Even slices of `total` parts of `tokens` tokens each, made of whole `unit`s of parts."""
+    """Even slices of `total` parts (pictures, or pixels of all frames) of `tokens` tokens each, made of whole `unit`s.
+
+    channels: of the hidden state. total is a multiple of unit.
+    """
     if device.type == "cpu":
         most = CPU_TOKENS if total * tokens * channels > CPU_ELEMENTS else total * tokens
     else:
