@@ -4,9 +4,8 @@ The wrapper reads what the run, the window and the user's settings say of a call
 """
 
 import logging
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
-import torch
 from comfy.model_patcher import ModelPatcher
 from comfy.patcher_extension import CallbacksMP, WrappersMP
 from torch import Tensor
@@ -17,63 +16,11 @@ from .formats import MotionFormat
 from .neighbours import refuse_ade
 from .norms import norms_across_frames
 from .picture import Picture
+from .run import KEY, VIEWS, MotionRun, ad_params, frames_of_call, moment_at, note_areas, part_of
 from .settings import MotionSettings
-from .strength import Area, Moment, Part, is_zero
-
-KEY = "animatediff"
-"""Our name in the host's registers: wrappers, additional models, attachments, `transformer_options`."""
-
-VIDEOS_PER_COND = f"{KEY}_videos_per_cond"
-"""In `transformer_options`: how many windows of the clip are in this call, one after the other; 1 where absent."""
-
-VIEWS = f"{KEY}_views"
-"""In `transformer_options`: windows inside the temporal attention, [(frame indices, weights), ...], or None."""
-
-AREAS = f"{KEY}_areas"
-"""In `transformer_options`: {uuid of one of the host's conds: the Area that it sees}; others see the whole picture."""
+from .strength import Moment, is_zero
 
 log = logging.getLogger("animatediff")
-
-
-@dataclass
-class MotionRun:
-    """One run of a sampler, kept in `transformer_options[KEY]` while it lasts."""
-
-    full_length: int
-    """Frames that are sampled."""
-    seed: int = 0
-    """The sampler's."""
-    first_frame: int = 0
-    """The index in the whole clip of the first frame that is sampled; more than 0 where a clip goes on."""
-    calls: int = 0
-    """UNet calls in which every motion module ran."""
-    guided: bool = False
-    """Whether a guidance schedule was asked."""
-    step: int = 0
-    """Steps that the sampler has done in this iteration."""
-    steps_before: int = 0
-    """Steps of the whole schedule that come before this run's first, where windows go on from them."""
-    iteration: int = 0
-    iterations: int = 1
-    """How many times the clip is sampled over."""
-    levels: list[float] = field(default_factory=list)
-    """The noise levels (sigma) that the UNet was called at in this iteration, where some strength changes with them."""
-    released: list[ModelPatcher] = field(default_factory=list)
-    """Motion models whose range is over."""
-    features: dict = field(default_factory=dict)
-    """The last features of each reference (`picture.Picture.kept`)."""
-
-    def release(self, settled: list[tuple[ModelPatcher, MotionSettings]], moment: Moment) -> None:
-        """Takes motion models whose range is over off the GPU; the host loads them again for the next run."""
-        for motion, settings in settled:
-            if settings.reference is not None and settings.reference.when_disabled:
-                continue
-            over = settings.end_percent < 1.0 and moment.levels[-1] < moment.percent_to_sigma(settings.end_percent)
-            shared = any(other is not motion and other.model is motion.model for other, _ in settled)
-            if over and not shared and self.iteration == self.iterations - 1 and motion not in self.released:
-                self.released.append(motion)
-                if motion.load_device.type != "cpu":
-                    motion.partially_unload(motion.offload_device, 1e32)
 
 
 def attach(model: ModelPatcher, motion_model: ModelPatcher, settings: MotionSettings) -> ModelPatcher:
@@ -138,28 +85,6 @@ def is_same(motion: ModelPatcher, other: ModelPatcher) -> bool:
 def marks(patcher: ModelPatcher) -> dict[str, int]:
     """Its attachments by identity: clones share them, and strengths may be tensors, which `==` cannot compare."""
     return {key: id(value) for key, value in patcher.attachments.items()}
-
-
-def note_areas(executor, model, conds, x_in, timestep, model_options):
-    """CALC_COND_BATCH wrapper: strengths that differ over the picture must know which part of it a call sees.
-
-    x_in: frames c h w.
-    """
-    height, width = x_in.shape[-2:]
-    areas = {}
-    for entry in (entry for cond in conds for entry in cond or () if entry.get("area") is not None):
-        rows, columns, top, left = entry["area"]
-        areas[entry.get("uuid")] = Area(top, left, min(rows, height - top), min(columns, width - left), height, width)
-    if areas:
-        model_options = model_options | {"transformer_options": model_options["transformer_options"] | {AREAS: areas}}
-    return executor(model, conds, x_in, timestep, model_options)
-
-
-def part_of(frames: int, options: dict) -> Part:
-    """What a call with these options sees of the clip."""
-    indices = options["ad_params"]["sub_idxs"] or list(range(frames))
-    areas = options.get(AREAS, {})
-    return Part(indices, tuple(areas.get(uuid) for uuid in options.get("uuids", ())) if areas else ())
 
 
 def detached(model: ModelPatcher) -> ModelPatcher:
@@ -227,60 +152,6 @@ def moment_of(motion_models: list[ModelPatcher], base, t: Tensor, options: dict,
     if all(motion.get_attachment(KEY).is_fixed and not scheduled_loras(motion) for motion in motion_models):
         return Moment(full_length)
     return moment_at(run, t, options, base.model_sampling, full_length)
-
-
-def moment_at(run: MotionRun | None, sigma: Tensor, options: dict, sampling, full_length: int) -> Moment:
-    """The moment at noise level `sigma` (one entry per picture), which is noted in the run: keyframes count levels."""
-    level = float(sigma.max())
-    levels = [] if run is None else run.levels
-    if not levels or levels[-1] != level:
-        levels.append(level)
-    return Moment(
-        full_length=full_length,
-        levels=levels,
-        highest=float(options["sample_sigmas"].max()) if "sample_sigmas" in options else level,
-        percent=1 - float(sampling.timestep(torch.tensor(level))) / 999,
-        percent_to_sigma=lambda percent: float(sampling.percent_to_sigma(percent)),
-    )
-
-
-def frames_of_call(batch: int, options: dict, run: MotionRun | None) -> int:
-    """Frames of each video in a call of `batch` pictures (one video per cond and window, the host's order).
-
-    Other packs may batch differently (tiles, say): where the clip is run whole and its length is known, that length
-    decides, so that no motion module ever mixes two videos.
-    """
-    videos = (len(options.get("cond_or_uncond", ())) or 1) * options.get(VIDEOS_PER_COND, 1)
-    frames, rest = divmod(batch, videos)
-    if run is not None and options.get("context_window") is None and frames != run.full_length:
-        frames, rest = run.full_length, batch % run.full_length
-    if rest:
-        raise RuntimeError(
-            f"The UNet was called with {batch} pictures, which is not a whole number of clips of {frames} frames: "
-            "another node splits the clip. Remove that node, or use it on single pictures."
-        )
-    return frames
-
-
-def ad_params(frames: int, run: MotionRun | None, window) -> dict:
-    """What other packs (IPAdapter plus, Advanced-ControlNet) read to know where this call lies in the whole clip."""
-    run = run or MotionRun(full_length=frames)
-    first = run.first_frame
-    if window is None:
-        indices = list(range(first, first + frames)) if first else None
-    else:
-        indices = [first + index for index in frames_shown(window)]
-    return {
-        "full_length": first + run.full_length,
-        "context_length": frames if window is not None else None,
-        "sub_idxs": indices,
-    }
-
-
-def frames_shown(window) -> list[int]:
-    """The frames that the UNet gets of one of the host's windows: its handler may put the one before it first."""
-    before = getattr(window, "causal_anchor_index", None)
-    return window.index_list if before is None or before < 0 else [before, *window.index_list]
 
 
 def picture_of(

@@ -14,7 +14,7 @@ from comfy.patcher_extension import WrappersMP
 from comfy.samplers import KSAMPLER
 from torch import Tensor
 
-from ..motion.attach import KEY, MotionRun
+from ..motion.run import KEY, MotionRun
 from .noise import SEEDS
 from .run import watch
 

@@ -16,7 +16,7 @@ from comfy.model_patcher import ModelPatcher
 from comfy.patcher_extension import WrappersMP
 from torch import Tensor
 
-from ..motion.attach import KEY, VIDEOS_PER_COND, VIEWS, MotionRun, ad_params, moment_at
+from ..motion.run import KEY, VIDEOS_PER_COND, VIEWS, MotionRun, ad_params, moment_at
 from ..motion.strength import Amount, Moment, Part, spread
 from . import fuse
 from .extras import NO_EXTRAS, Extras

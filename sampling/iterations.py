@@ -8,7 +8,7 @@ from comfy.patcher_extension import WrappersMP
 from comfy.samplers import CFGGuider
 from torch import Tensor
 
-from ..motion.attach import KEY, MotionRun
+from ..motion.run import KEY, MotionRun
 from .freeinit import OFFICIAL, FreeInit, reinitialized
 from .noise import NoiseOptions
 from .run import chosen_noise, noise_options, watch

@@ -9,9 +9,9 @@ import comfy.model_management
 from comfy.model_patcher import ModelPatcher
 from comfy.patcher_extension import WrappersMP
 
-from ..motion.attach import KEY
 from ..motion.call import LAYER_PATCH, sees_attention
 from ..motion.formats import Norms
+from ..motion.run import KEY
 from .handler import CHUNKED, WindowHandler
 from .windows import STANDARD_EVEN, WindowPlan
 

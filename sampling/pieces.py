@@ -7,7 +7,7 @@ import torch
 from comfy.model_patcher import ModelPatcher
 from torch import Tensor
 
-from ..motion.attach import KEY
+from ..motion.run import KEY
 from .handler import WindowHandler
 from .run import FIRST_FRAME, automatic_plan
 from .windows import STANDARD_EVEN, WindowPlan

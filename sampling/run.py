@@ -7,8 +7,8 @@ from comfy.model_patcher import ModelPatcher
 from comfy.patcher_extension import WrappersMP
 from torch import Tensor
 
-from ..motion.attach import KEY, MotionRun, ad_params
 from ..motion.neighbours import refuse_ade
+from ..motion.run import KEY, MotionRun, ad_params
 from .first_step import steps_before
 from .handler import WindowHandler, with_window_memory
 from .long_windows import fitted

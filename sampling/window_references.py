@@ -14,8 +14,8 @@ from comfy.model_base import SDXL
 from comfy.patcher_extension import WrappersMP
 from torch import Tensor, nn
 
-from ..motion.attach import KEY
 from ..motion.call import LAYER_PATCH
+from ..motion.run import KEY
 from .extras import ReferenceNow
 from .reference_attention import (
     adain_blocks,

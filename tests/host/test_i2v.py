@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from animatediff_native.motion.attach import MotionRun
+from animatediff_native.motion.run import MotionRun
 from animatediff_native.motion.settings import BlockStrength, Keyframe
 from animatediff_native.sampling.handler import with_windows
 from animatediff_native.sampling.schedules import FrameValues, parsed

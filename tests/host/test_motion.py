@@ -8,9 +8,10 @@ import comfy.model_management
 import comfy.ops
 import pytest
 import torch
-from animatediff_native.motion.attach import KEY, attach
+from animatediff_native.motion.attach import attach
 from animatediff_native.motion.call import LAYER_PATCH
 from animatediff_native.motion.formats import sites
+from animatediff_native.motion.run import KEY
 from animatediff_native.motion.settings import MotionSettings
 from animatediff_native.sampling.beta_schedules import with_beta_schedule
 from clips import FRAMES, animated, conditioning, latents, motion_model, sample

@@ -175,7 +175,7 @@ def test_a_motion_model_whose_range_is_over_leaves_the_gpu(sd15, monkeypatch):
     monkeypatch.setattr(kind, "partially_unload", lambda self, device, memory: freed.append((self, device)))
     sample(model, steps=4)
     assert not freed
-    from animatediff_native.motion.attach import MotionRun
+    from animatediff_native.motion.run import MotionRun
     from animatediff_native.motion.strength import Moment
 
     (motion,) = model.get_additional_models()
