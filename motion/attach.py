@@ -10,7 +10,7 @@ from comfy.model_patcher import ModelPatcher
 from comfy.patcher_extension import CallbacksMP, WrappersMP
 from torch import Tensor
 
-from .call import MotionCall, scheduled_loras
+from .call import MotionCall, entered, plain_unet, scheduled_loras
 from .fit import check_fit
 from .formats import MotionFormat
 from .neighbours import refuse_ade
@@ -32,12 +32,13 @@ def attach(model: ModelPatcher, motion_model: ModelPatcher, settings: MotionSett
     check_fit(model, motion_model.model.format)
     check_picture(motion_model.model.format, settings)
     model = model.clone()
-    motion_model = motion_model.clone()
+    motion_model = held_as(model, motion_model.clone())
     motion_model.set_attachments(KEY, settings)
     model.set_additional_models(KEY, [*model.get_additional_models_with_key(KEY), motion_model])
     if not model.get_wrappers(WrappersMP.APPLY_MODEL, KEY):
         model.add_wrapper_with_key(WrappersMP.APPLY_MODEL, KEY, apply_model_with_motion)
         model.add_wrapper_with_key(WrappersMP.CALC_COND_BATCH, KEY, note_areas)
+        model.add_callback_with_key(CallbacksMP.ON_CLONE, KEY, hold_motion_models)
         for event in ("ON_DEEPCLONE_MULTIGPU", "ON_MATCH_MULTIGPU_CLONES"):
             if name := getattr(CallbacksMP, event, None):  # older hosts have one GPU
                 model.add_callback_with_key(name, KEY, bring_motion_models)
@@ -58,6 +59,24 @@ def check_picture(motion_format: MotionFormat, settings: MotionSettings) -> None
         "For text to video load AnimateLCM_sd15_t2v.",
         motion_format.family.name,
     )
+
+
+def hold_motion_models(model: ModelPatcher, copy: ModelPatcher) -> None:
+    """Callback of a clone of the MODEL: its motion models' weights are held as its own are."""
+    held = [held_as(copy, motion) for motion in copy.get_additional_models_with_key(KEY)]
+    copy.set_additional_models(KEY, held)
+
+
+def held_as(model: ModelPatcher, other: ModelPatcher) -> ModelPatcher:
+    """`other`, and what it brings along, without the host's dynamic VRAM where `model` is without.
+
+    TorchCompileModel takes it off a MODEL, because weights that come and go while the UNet runs cannot be compiled.
+    """
+    if other.is_dynamic() and not model.is_dynamic():
+        other = other.clone(disable_dynamic=True)
+    for key, brought in other.additional_models.items():
+        other.set_additional_models(key, [held_as(model, each) for each in brought])
+    return other
 
 
 def bring_motion_models(model: ModelPatcher, copy: ModelPatcher) -> None:
@@ -129,16 +148,15 @@ def apply_model_with_motion(
     active = [(motion, own) for motion, settings in settled if (own := at_work(settings, moment)) is not None]
     if run is not None:
         run.release(settled, moment)
-    unet = getattr(base.diffusion_model, "_orig_mod", base.diffusion_model)  # a compiled UNet holds the plain one
     part = part_of(frames, options)
     with_pictures = [
-        (motion, settings, picture_of(motion, settings, base, x, part.frames, frames, run))
+        (motion, settings, features_of(motion, settings, base, x, part.frames, frames, run))
         for motion, settings in active
     ]
-    is_compiled = unet is not base.diffusion_model
-    call = MotionCall(unet, with_pictures, frames, part, moment, options.get(VIEWS), is_compiled)
-    with norms_across_frames(unet, call.norms, frames):
-        result = executor(x, t, c_concat, c_crossattn, control, call.enter(options), **kwargs)
+    call = MotionCall(base, with_pictures, x, frames, part, moment, options.get(VIEWS))
+    options, kwargs = entered(call, base, options, kwargs)
+    with norms_across_frames(plain_unet(base), call.norms, frames):
+        result = executor(x, t, c_concat, c_crossattn, control, options, **kwargs)
     if call.unet_ran:
         call.check()
         if run is not None:
@@ -154,14 +172,16 @@ def moment_of(motion_models: list[ModelPatcher], base, t: Tensor, options: dict,
     return moment_at(run, t, options, base.model_sampling, full_length)
 
 
-def picture_of(
+def features_of(
     motion: ModelPatcher, settings: MotionSettings, base, x: Tensor, indices: list[int], frames: int, run
-) -> Picture | None:
+) -> list[Tensor] | None:
+    """The features of the picture that a motion model starts from."""
     if settings.reference is None:
         return None
     kept = {} if run is None else run.features
     encoder, size = motion.model.img_encoder, tuple(x.shape[-2:])
-    return Picture(encoder, settings.reference, base.process_latent_in, size, indices, frames, kept)
+    picture = Picture(encoder, settings.reference, base.process_latent_in, size, indices, frames, kept)
+    return picture.features(x.device, base.get_dtype_inference())
 
 
 def at_work(settings: MotionSettings, moment: Moment) -> MotionSettings | None:

@@ -5,32 +5,30 @@ It puts an entry of its own before the others' in a private copy of
 have, and then runs the motion modules of that place. Nothing of this outlives the call.
 """
 
-from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 
 import torch
 from comfy.ldm.modules.attention import SpatialTransformer
 from comfy.ldm.modules.diffusionmodules.openaimodel import (
     Downsample,
     ResBlock,
-    UNetModel,
     Upsample,
     forward_timestep_embed,
 )
+from comfy.model_base import BaseModel
 from comfy.model_patcher import ModelPatcher
+from comfy.patcher_extension import WrappersMP
 from torch import Tensor, nn
 
 from .chunks import chunks
 from .fit import sites_by_part, unet_places
 from .formats import Norms
-from .image_encoder import fed_level
+from .image_encoder import fed_level, laid_on
 from .lora import LORAS, STRENGTH
-from .picture import Picture
+from .run import KEY
 from .settings import MotionSettings
-from .strength import Amount, Moment, Part, amount_at, is_zero, spread
-from .temporal import LowRank, Steering, TemporalTransformer
+from .strength import Amount, Amounts, Moment, Part, Seen, amount_at, is_zero, product
+from .temporal import LowRank, Steering, TemporalTransformer, Views, sinusoid_on, views_on
 
 LAYER_PATCH = "forward_timestep_embed_patch"
 EMBEDDING_PATCH = "emb_patch"
@@ -47,83 +45,105 @@ OUTSIDE_LAYERS = (
 
 @dataclass(frozen=True)
 class PlacedModule:
-    """One motion module in its place, with what steers it in this call."""
+    """One motion module in its place, with what steers it in this call. Tensors are on the call's device."""
 
     site: str
     module: TemporalTransformer
-    effect: Amount
-    scales: tuple[Amount, ...]
-    loras: tuple[tuple[str, nn.Module, nn.Module, Amount], ...]
-    """(linear layer's name, down, up, strength)"""
+    effect: float | Seen
+    scales: tuple[float | Seen, ...]
+    loras: tuple[tuple[nn.Module, nn.Module, nn.Module, float | Seen], ...]
+    """(linear layer, down, up, strength)"""
+    positions: Tensor
+    """(frames, channels)"""
     norm_across_frames: bool
-    feature: Callable[[Tensor], Tensor] | None = None
-    """What the image encoder adds to a hidden state before the module."""
+    feature: Tensor | None = None
+    """What the image encoder adds to a hidden state before the module, for one cond."""
     feature_when_disabled: bool = False
 
-    def run(self, x: Tensor, frames: int, part: Part, views) -> Tensor:
+    def run(self, x: Tensor, frames: int, views: Views | None) -> Tensor:
         """x: (b f) c h w."""
-        if is_zero(self.effect):
-            return x + self.feature(x) if self.feature and self.feature_when_disabled else x
-        fed = x + self.feature(x) if self.feature else x
-        scales = tuple(spread(scale, part, x) for scale in self.scales)
+        effect = over(self.effect, x)
+        if is_zero(effect):
+            return x if self.feature is None or not self.feature_when_disabled else x + laid_on(self.feature, x)
+        fed = x if self.feature is None else x + laid_on(self.feature, x)
+        moved = self.module(fed, frames, self.norm_across_frames, views, self.steering(x))
+        return torch.lerp(x, moved, effect) if isinstance(effect, Tensor) or effect != 1.0 else moved
+
+    def steering(self, x: Tensor) -> Steering:
         loras: dict[nn.Module, list[LowRank]] = {}
-        for name, down, up, strength in self.loras:
-            lora = LowRank(down, up, spread(strength, part, x))
-            loras.setdefault(self.module.get_submodule(name), []).append(lora)
-        moved = self.module(fed, frames, self.norm_across_frames, views, Steering(scales, loras))
-        if not isinstance(self.effect, Tensor) and self.effect == 1.0:
-            return moved
-        return torch.lerp(x, moved, spread(self.effect, part, x))
+        for layer, down, up, strength in self.loras:
+            loras.setdefault(layer, []).append(LowRank(down, up, over(strength, x)))
+        return Steering(tuple(over(scale, x) for scale in self.scales), loras, self.positions)
+
+
+def over(amount: float | Seen, x: Tensor) -> float | Tensor:
+    return amount.over(x) if isinstance(amount, Seen) else amount
 
 
 class MotionCall:
-    """One call of the UNet: which motion modules follow which layer, and which of them have run."""
+    """One call of the UNet: which motion modules follow which layer, and which of them have run.
+
+    All that reads what users set or waits for a GPU is done when it is made; what comes after may be compiled.
+    """
 
     def __init__(
         self,
-        unet: UNetModel,
-        active: list[tuple[ModelPatcher, MotionSettings, Picture | None]],
+        base: BaseModel,
+        active: list[tuple[ModelPatcher, MotionSettings, list[Tensor] | None]],
+        x: Tensor,
         frames: int,
         part: Part,
         moment: Moment,
         views,
-        is_compiled: bool = False,
     ):
-        self.frames, self.part, self.views, self.is_compiled = frames, part, views, is_compiled
+        """base: the host's model. active: motion models, each with its picture's features. x: (videos frames) c h w."""
+        unet, dtype = plain_unet(base), base.get_dtype_inference()
+        self.frames, self.is_compiled = frames, unet is not base.diffusion_model
+        self.views = None
+        if views is not None:
+            self.views = views_on(x.device, tuple((tuple(indices), tuple(weights)) for indices, weights in views))
         self.placed: dict[tuple[str, int], tuple[nn.Module, list[PlacedModule]]] = {}
         """Block -> (the layer that motion follows there, the modules of every active motion model)."""
-        self.owed: Counter[str] = Counter()
+        self.owed: dict[str, int] = {}
         """Sites that have not run yet, each as often as there are motion models with it."""
         self.unet_ran = False
         places = unet_places(unet)
+        amounts = Amounts(part, len(x), x.device, self.is_compiled)
         norms = [motion.model.format.norms(settings.norms) for motion, settings, _ in active]
         moving = [each for each, (_, settings, _) in zip(norms, active, strict=True) if not is_zero(settings.effect)]
         self.norms = Norms(
             resblocks=any(each.resblocks for each in moving),
             spatial_transformers=any(each.spatial_transformers for each in moving),
         )
-        for (motion, settings, picture), own_norms in zip(active, norms, strict=True):
+        for (motion, settings, features), own_norms in zip(active, norms, strict=True):
             modules = motion.model.sites()
-            self.owed.update(modules.keys())
+            for site in modules:
+                self.owed[site] = self.owed.get(site, 0) + 1
             running = running_loras(motion, moment)
             for blocks, names in sites_by_part(motion.model.format).items():
-                for place, (site, _) in zip(places[blocks], names, strict=False):
+                for place, (site, channels) in zip(places[blocks], names, strict=False):
                     effect, scales = settings.of(site, moment)
                     loras = tuple(
-                        (name, down, up, strength * scale)
+                        (modules[site].get_submodule(name), down, up, amounts.of(product(strength, scale)))
                         for model, strength in running
                         for name, down, up, scale in model.of(site)
                     )
+                    level = fed_level(site)
                     module = PlacedModule(
-                        site, modules[site], effect, scales, loras, own_norms.motion_modules, *fed_by(picture, site)
+                        site,
+                        modules[site],
+                        amounts.of(effect),
+                        tuple(amounts.of(scale) for scale in scales),
+                        loras,
+                        sinusoid_on(frames, channels, x.device, dtype),
+                        own_norms.motion_modules,
+                        None if features is None or level is None else features[level],
+                        settings.reference is not None and settings.reference.when_disabled,
                     )
                     self.placed.setdefault(place.block, (place.layer, []))[1].append(module)
 
     def enter(self, options: dict) -> dict:
-        """A private copy of `transformer_options` with our entries before those of other packs.
-
-        They are there also while no motion model is active: a compiled UNet does not look twice.
-        """
+        """A private copy of `transformer_options` with our entries before those of other packs."""
         patches = dict(options.get("patches", {}))
         self.others = list(patches.get(LAYER_PATCH, ()))
         patches[LAYER_PATCH] = [((SpatialTransformer, ResBlock, Upsample, Downsample), self.run_layer), *self.others]
@@ -132,12 +152,8 @@ class MotionCall:
 
     def note_unet_ran(self, emb: Tensor, model_channels: int, transformer_options: dict) -> Tensor:
         """An `emb_patch`: a call that a cache of the host answers (EasyCache) never comes here, and owes no motion."""
-        self._note()
-        return emb
-
-    @torch.compiler.disable
-    def _note(self) -> None:
         self.unet_ran = True
+        return emb
 
     def run_layer(
         self, layer, x, emb, context, transformer_options, output_shape, time_context, num_video_frames, image_only
@@ -173,14 +189,13 @@ class MotionCall:
             out[part] = y
         return out
 
-    @torch.compiler.disable
     def run_motion(self, layer: nn.Module, x: Tensor, block: tuple[str, int]) -> Tensor:
-        """x: (b f) c h w. Not compiled: TorchCompileModel would freeze the numbers of the first call."""
+        """x: (b f) c h w."""
         place, modules = self.placed.get(block, (None, ()))
         if layer is not place:
             return x
         for placed in modules:
-            x = placed.run(x, self.frames, self.part, self.views)
+            x = placed.run(x, self.frames, self.views)
             self.owed[placed.site] -= 1
         return x
 
@@ -194,19 +209,37 @@ class MotionCall:
             )
 
 
+def entered(call, base: BaseModel, options: dict, kwargs: dict) -> tuple[dict, dict]:
+    """`transformer_options` and the UNet's other keywords, with `call` (which has `enter(options)`) in them.
+
+    TorchCompileModel freezes whatever it finds in `transformer_options` at what it was in the first call. What it finds
+    in a keyword it looks at in every call, so this is where a compiled UNet gets its calls from.
+    """
+    if plain_unet(base) is base.diffusion_model:
+        return call.enter(options), kwargs
+    wrappers, kind = dict(options.get("wrappers", {})), WrappersMP.DIFFUSION_MODEL
+    wrappers[kind] = wrappers.get(kind, {}) | {KEY: [enter_compiled]}
+    return options | {"wrappers": wrappers}, kwargs | {KEY: (*kwargs.get(KEY, ()), call)}
+
+
+def enter_compiled(executor, *arguments, **kwargs):
+    """A `DIFFUSION_MODEL` wrapper, which is compiled with the UNet."""
+    *arguments, options = arguments
+    for call in kwargs.pop(KEY):
+        options = call.enter(options)
+    return executor(*arguments, options, **kwargs)
+
+
+def plain_unet(base: BaseModel) -> nn.Module:
+    """The UNet, also where it is compiled for the call."""
+    return getattr(base.diffusion_model, "_orig_mod", base.diffusion_model)
+
+
 def sees_attention(options: dict) -> bool:
     """Whether some patch reads or replaces the attention of the UNet: it may ask for all pictures of the call."""
     return any(name not in OUTSIDE_LAYERS for name, found in options.get("patches", {}).items() if found) or any(
         options.get("patches_replace", {}).values()
     )
-
-
-def fed_by(picture: Picture | None, site: str) -> tuple[Callable[[Tensor], Tensor] | None, bool]:
-    """(what the picture adds before the motion module at `site`, whether also where that is without effect)."""
-    level = fed_level(site)
-    if picture is None or level is None:
-        return None, False
-    return partial(picture.feature, level), picture.reference.when_disabled
 
 
 def scheduled_loras(motion: ModelPatcher) -> list[ModelPatcher]:

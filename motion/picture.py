@@ -4,11 +4,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import comfy.utils
+import torch
 from comfy.model_patcher import ModelPatcher
 from torch import Tensor
 
 from .formats import LATENT_CHANNELS
-from .image_encoder import ImageEncoder, laid_on
+from .image_encoder import ImageEncoder
 from .settings import MotionSettings, ReferencePicture, in_range
 
 DRIFT_AT_MOST = 10.0
@@ -40,7 +41,7 @@ def with_picture(
 
 @dataclass(frozen=True)
 class Picture:
-    """The reference of one motion model in one call of the UNet; encoded when the first layer asks for it."""
+    """The reference of one motion model in one call of the UNet, and how it is encoded."""
 
     encoder: ImageEncoder
     reference: ReferencePicture
@@ -55,19 +56,15 @@ class Picture:
     kept: dict = field(default_factory=dict)
     """The run's last features for each encoder, reference, size and device."""
 
-    def feature(self, level: int, like: Tensor) -> Tensor:
-        """What is added to the hidden state `like` ((conds videos frames) c h w)."""
-        return laid_on(self.features(like)[level], like)
-
-    def features(self, like: Tensor) -> list[Tensor]:
-        """Per level, for one cond, in the dtype and on the device of `like`."""
+    def features(self, device: torch.device, dtype: torch.dtype) -> list[Tensor]:
+        """Per level what is added to the hidden state of one cond: (videos frames) c h w."""
         latents = self.reference.latents
         rows = [index % len(latents) for index in self.indices]
-        wanted = (rows, self.frames, like.dtype)
-        key = (self.encoder, self.reference, self.size, like.device)
+        wanted = (rows, self.frames, dtype)
+        key = (self.encoder, self.reference, self.size, device)
         if self.kept.get(key, (None,))[0] != wanted:
             height, width = self.size
             fitted = comfy.utils.common_upscale(latents[rows].float(), width, height, "nearest-exact", "center")
-            scaled = self.process_in(fitted.to(like.device)).to(like.dtype)
+            scaled = self.process_in(fitted.to(device)).to(dtype)
             self.kept[key] = wanted, self.encoder(scaled, self.frames, self.reference.drift)
         return self.kept[key][1]

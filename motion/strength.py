@@ -50,6 +50,8 @@ def is_zero(amount: Amount) -> bool:
 
 def product(a: Amount, b: Amount) -> Amount:
     """Tensors are brought to the larger picture and the longer clip, the last frame holding on."""
+    if not isinstance(b, Tensor) and b == 1.0:
+        return a
     a, b = alike(a, b)
     return a * b
 
@@ -110,12 +112,51 @@ class Part:
     """Of each cond; empty where every cond sees the whole picture."""
 
 
+@dataclass(frozen=True)
+class Seen:
+    """What the pictures of one call see of an amount, on their device."""
+
+    different: tuple[Tensor, ...]
+    """(frames, height, width): one for all conds, or one for each of their areas."""
+    conds: tuple[int, ...]
+    """Which of them each cond sees."""
+
+    def over(self, like: Tensor) -> Tensor:
+        """For the pictures `like` ((conds videos frames) c h w): (pictures, 1, h or 1, w or 1)."""
+        fitted = [resized(each, *like.shape[-2:]) for each in self.different]
+        return torch.cat([fitted[cond] for cond in self.conds]).unsqueeze(1).to(like)
+
+
+def seen(amount: Tensor, part: Part, pictures: int, device: torch.device) -> Seen:
+    """amount: (frames of the whole clip, height, width). pictures: how many a call has."""
+    own = rows(amount, part.frames)
+    conds = pictures // len(part.frames)
+    areas = part.areas if len(part.areas) == conds else (None,) * conds
+    different = list(dict.fromkeys(areas))
+    parts = tuple((own if area is None else area.of(own)).to(device) for area in different)
+    return Seen(parts, tuple(different.index(area) for area in areas))
+
+
+class Amounts:
+    """The amounts of one call, each brought to its device once."""
+
+    def __init__(self, part: Part, pictures: int, device: torch.device, as_tensors: bool = False):
+        """as_tensors: numbers become tensors too, except 0 and 1, which are left out of the arithmetic."""
+        self.part, self.pictures, self.device, self.as_tensors = part, pictures, device, as_tensors
+        self.found: dict[int, tuple[Tensor, Seen]] = {}
+
+    def of(self, amount: Amount) -> float | Seen:
+        if not isinstance(amount, Tensor):
+            if not self.as_tensors or amount in (0.0, 1.0):
+                return amount
+            amount = torch.full((1, 1, 1), amount)
+        if id(amount) not in self.found:
+            self.found[id(amount)] = amount, seen(amount, self.part, self.pictures, self.device)
+        return self.found[id(amount)][1]
+
+
 def spread(amount: Amount, part: Part, like: Tensor) -> Amount:
     """A tensor for the pictures `like` ((videos frames) c h w): (pictures, 1, h or 1, w or 1). A number stays one."""
     if not isinstance(amount, Tensor):
         return amount
-    own = rows(amount, part.frames)
-    conds = like.shape[0] // len(part.frames)
-    areas = part.areas if len(part.areas) == conds else (None,) * conds
-    fitted = {area: resized(own if area is None else area.of(own), *like.shape[-2:]) for area in dict.fromkeys(areas)}
-    return torch.cat([fitted[area] for area in areas]).unsqueeze(1).to(like)
+    return seen(amount, part, len(like), like.device).over(like)

@@ -6,7 +6,7 @@ Shapes are written as einops does; f is the frames of one video, b the videos of
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 import torch
@@ -21,8 +21,30 @@ Attention = Callable[[Tensor, Tensor, Tensor, int], Tensor]
 """(q, k, v, heads) -> out, all of the shape (n, f, c)."""
 
 
-Views = Sequence[tuple[Sequence[int], Sequence[float]]]
-"""Windows inside the attention: (indices of frames, their blend weights); together they hold every frame."""
+@dataclass(frozen=True)
+class Views:
+    """Windows inside the attention, on the device of a call; together they hold every frame."""
+
+    windows: tuple[tuple[slice | Tensor, Tensor], ...]
+    """(indices of frames, their blend weights (frames 1))"""
+    total: Tensor
+    """(f 1): the sum of the weights of each frame."""
+
+
+@lru_cache(maxsize=64)
+def views_on(device: torch.device, windows: tuple[tuple[tuple[int, ...], tuple[float, ...]], ...]) -> Views:
+    """windows: (indices of frames, their blend weights). Kept, because to bring them to a GPU makes that wait."""
+    with torch.inference_mode(False):
+        total = torch.zeros(1 + max(max(frames) for frames, _ in windows), 1)
+        found = []
+        for frames, weights in windows:
+            column = torch.tensor(weights, dtype=torch.float32).unsqueeze(-1)
+            total[list(frames)] += column
+            first, last = frames[0], frames[-1]
+            in_a_row = frames == tuple(range(first, last + 1))
+            indices = slice(first, last + 1) if in_a_row else torch.tensor(frames, device=device)
+            found.append((indices, column.to(device)))
+        return Views(tuple(found), total.to(device))
 
 
 @dataclass(frozen=True)
@@ -43,6 +65,8 @@ class Steering:
     """Motion scale of each attention of a block; the last one holds for those after it."""
     loras: Mapping[nn.Module, Sequence[LowRank]] = field(default_factory=dict)
     """Linear layer -> what is added to it."""
+    positions: Tensor | None = None
+    """(f c): the sinusoid for no fewer frames than the tokens have, where it is at hand."""
 
     def scale(self, attention: int) -> float | Tensor:
         return self.scales[min(attention, len(self.scales) - 1)]
@@ -54,15 +78,16 @@ class Steering:
         return y
 
     def mapped(self, change: Callable[[Tensor], Tensor]) -> "Steering":
-        """The same with `change` done to every tensor."""
+        """The same with `change` done to every strength that is a tensor."""
 
         def of(value):
             return change(value) if isinstance(value, Tensor) else value
 
         loras = {
-            layer: [replace(lora, strength=of(lora.strength)) for lora in found] for layer, found in self.loras.items()
+            layer: [LowRank(lora.down, lora.up, of(lora.strength)) for lora in found]
+            for layer, found in self.loras.items()
         }
-        return Steering(tuple(of(scale) for scale in self.scales), loras)
+        return Steering(tuple(of(scale) for scale in self.scales), loras, self.positions)
 
 
 PLAIN = Steering()
@@ -88,7 +113,7 @@ def sinusoid(length: int, channels: int) -> Tensor:
 
 
 @lru_cache(maxsize=64)
-def _sinusoid_on(length: int, channels: int, device: torch.device, dtype: torch.dtype) -> Tensor:
+def sinusoid_on(length: int, channels: int, device: torch.device, dtype: torch.dtype) -> Tensor:
     with torch.inference_mode(False):  # a cached inference tensor could not be trained through later
         return sinusoid(length, channels).to(device, dtype)
 
@@ -106,14 +131,16 @@ class TemporalAttention(nn.Module):
         self.position_table: Tensor | None = None
         """(length, channels) of a model whose table was trained; None where it is the sinusoid."""
 
-    def positions(self, frames: int, like: Tensor) -> Tensor:
-        if self.position_table is not None:
-            return self.position_table[:frames].to(like)
-        return _sinusoid_on(frames, like.shape[-1], like.device, like.dtype)
+    def positions(self, like: Tensor, steering: Steering) -> Tensor:
+        """(f c) for tokens `like` (n f c)."""
+        table = self.position_table if self.position_table is not None else steering.positions
+        if table is None:
+            return sinusoid_on(*like.shape[1:], like.device, like.dtype)
+        return table[: like.shape[1]].to(like)
 
     def forward(self, x: Tensor, scale: float | Tensor = 1.0, steering: Steering = PLAIN) -> Tensor:
         """x: n f c. `scale` (motion scale) multiplies the keys, so the logits: 1 is as trained."""
-        x = x + self.positions(x.shape[1], x)
+        x = x + self.positions(x, steering)
         q, k, v = (steering.linear(layer, x) for layer in (self.to_q, self.to_k, self.to_v))
         if isinstance(scale, Tensor) or scale != 1.0:
             k = k * scale
@@ -170,13 +197,11 @@ class TemporalBlock(nn.Module):
 
         Source: FreeNoise, arXiv:2310.15169, window-based attention fusion.
         """
-        blended, total = torch.zeros_like(x), x.new_zeros(x.shape[1], 1)
-        for frames, weights in views:
-            weights = x.new_tensor(weights).unsqueeze(-1)
+        blended = torch.zeros_like(x)
+        for frames, weights in views.windows:
             own = steering.mapped(lambda tensor, frames=frames: tensor[:, frames])
-            blended[:, frames] += self.attend(x[:, frames], own) * weights
-            total[frames] += weights
-        return blended / total
+            blended[:, frames] += self.attend(x[:, frames], own) * weights.to(x.dtype)
+        return blended / views.total.to(x.dtype)
 
 
 class TemporalTransformer(nn.Module):

@@ -14,7 +14,7 @@ from comfy.model_base import SDXL
 from comfy.patcher_extension import WrappersMP
 from torch import Tensor, nn
 
-from ..motion.call import LAYER_PATCH
+from ..motion.call import LAYER_PATCH, entered, plain_unet
 from ..motion.run import KEY
 from .extras import ReferenceNow
 from .reference_attention import (
@@ -59,7 +59,8 @@ class WindowReferences:
             executor, x, t, c_concat=None, c_crossattn=None, control=None, transformer_options=None, **kwargs
         ):
             call = ReferenceCall(self, number, executor.class_obj, x.shape, transformer_options)
-            return executor(x, t, c_concat, c_crossattn, control, call.enter(transformer_options), **kwargs)
+            options, kwargs = entered(call, executor.class_obj, transformer_options, kwargs)
+            return executor(x, t, c_concat, c_crossattn, control, options, **kwargs)
 
         # Behind the motion models' wrapper, so that these patches come around the motion modules.
         own = wrappers.setdefault(WrappersMP.APPLY_MODEL, {})
@@ -72,7 +73,7 @@ class ReferenceCall:
 
     def __init__(self, references: WindowReferences, number: int, base, latents: Sequence[int], options: dict):
         """number: the window's. base: the host's model. latents: the shape of all conds' latents."""
-        unet = getattr(base.diffusion_model, "_orig_mod", base.diffusion_model)  # a compiled UNet holds the plain one
+        unet = plain_unet(base)
         if not isinstance(unet, UNetModel):
             name = type(base).__name__
             raise ValueError(f"ContextRef works on SD1.5 and SDXL, and the connected model is {name}. Take it off.")

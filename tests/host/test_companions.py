@@ -6,7 +6,6 @@ import comfy.samplers
 import pytest
 import torch
 from clips import FRAMES, animated, conditioning, controlnet, latents, motion_model, sample
-from comfy_api.torch_helpers import set_torch_compile_wrapper
 from comfy_extras import (
     nodes_custom_sampler,
     nodes_easycache,
@@ -18,7 +17,6 @@ from comfy_extras import (
     nodes_sag,
     nodes_tomesd,
 )
-from comfy_extras.nodes_torch_compile import skip_torch_compile_dict
 from unets import unet_model
 from weights import filled
 
@@ -187,30 +185,6 @@ def test_regional_prompts(sd15, motion):
         moved = sample(animated(sd15, motion.patcher), positive=positive)
         assert motion.runs_of_every_site() >= 2, name
         assert not torch.allclose(moved, sample(sd15, positive=positive), atol=1e-2), name
-
-
-def compiled(model):
-    model = model.clone(disable_dynamic=True)
-    set_torch_compile_wrapper(model=model, backend="eager", options={"guard_filter_fn": skip_torch_compile_dict})
-    return model
-
-
-SETTINGS = ({}, {"motion_scale": 1.5}, {"end_percent": 0.5}, {"effect": 0.3})
-
-
-@pytest.mark.parametrize("family", ["v1", "v3"])
-@pytest.mark.parametrize("order", ["before", "after"])
-def test_torch_compile(sd15, family, order):
-    """Settings are not frozen at those of the first call, also where one compiled MODEL serves several."""
-    torch._dynamo.reset()
-    motion, once = motion_model(family), compiled(sd15)
-    for settings in SETTINGS:
-        moving = (
-            compiled(animated(sd15, motion, **settings)) if order == "after" else animated(once, motion, **settings)
-        )
-        expected = sample(animated(sd15, motion, **settings), steps=3)
-        assert torch.allclose(sample(moving, steps=3), expected, atol=1e-3), settings
-    torch._dynamo.reset()
 
 
 def tiled(model):

@@ -1,5 +1,5 @@
 import torch
-from animatediff_native.motion.temporal import Steering, TemporalTransformer, sinusoid
+from animatediff_native.motion.temporal import Steering, TemporalTransformer, sinusoid, views_on
 from weights import filled, motion_module_shapes
 
 
@@ -76,7 +76,7 @@ def test_views_take_the_strengths_of_their_own_frames():
     """Two views side by side are two clips, each with its half of the scales."""
     transformer, x = module(), video(frames=6, videos=1)
     scale = torch.linspace(0.5, 2.0, 6).view(6, 1, 1, 1)
-    halves = [([0, 1, 2], [1.0] * 3), ([3, 4, 5], [1.0] * 3)]
+    halves = views_on(x.device, (((0, 1, 2), (1.0,) * 3), ((3, 4, 5), (1.0,) * 3)))
     found = transformer(x, 6, views=halves, steering=Steering((scale,)))
     parts = [transformer(x[i : i + 3], 3, steering=Steering((scale[i : i + 3],))) for i in (0, 3)]
     assert torch.allclose(found, torch.cat(parts), atol=1e-5)

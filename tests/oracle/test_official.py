@@ -8,7 +8,7 @@ from animatediff_native.motion.formats import TABLE, detect
 from animatediff_native.motion.image_encoder import ImageEncoder
 from animatediff_native.motion.model import MotionModel
 from animatediff_native.motion.settings import MotionSettings
-from animatediff_native.motion.temporal import TemporalTransformer
+from animatediff_native.motion.temporal import TemporalTransformer, views_on
 from animatediff_native.sampling import fuse
 from einops import rearrange
 from oracles import data, relative_error
@@ -46,10 +46,9 @@ def test_motion_module(module, clip, maker, across_frames):
 def test_views_are_freenoises_windows(module):
     """diffusers' FreeNoiseTransformerBlock: windows of 8, stride 4, pyramid weights; tokens (b h w) f c."""
     tensors = data("freenoise")
-    views = [
-        (list(range(start, end)), fuse.pyramid(end - start)) for start, end in tensors["block.f20.windows"].tolist()
-    ]
-    found = module.transformer_blocks[0](tensors["block.f20.in"], views=views)
+    windows = tensors["block.f20.windows"].tolist()
+    views = tuple((tuple(range(start, end)), tuple(fuse.pyramid(end - start))) for start, end in windows)
+    found = module.transformer_blocks[0](tensors["block.f20.in"], views=views_on(torch.device("cpu"), views))
     assert relative_error(found, tensors["block.f20.out"]) < 1e-5
     assert [torch.tensor(fuse.pyramid(n)).equal(tensors[f"weights.pyramid.{n}"]) for n in (8, 15, 16)] == [True] * 3
 

@@ -1,0 +1,140 @@
+"""TorchCompileModel: motion is compiled with the UNet as one graph, which follows what changes from call to call."""
+
+import i2v as image_to_video
+import pytest
+import torch
+from animatediff_native.motion.attach import attach
+from animatediff_native.motion.load import load_motion_model
+from animatediff_native.motion.lora import with_motion_lora
+from animatediff_native.motion.low_rank import MotionLoRA, factors_of
+from animatediff_native.motion.run import KEY
+from animatediff_native.motion.settings import MotionSettings
+from animatediff_native.sampling.handler import with_windows
+from animatediff_native.sampling.schedules import FrameValues, parsed, step_values, times
+from animatediff_native.sampling.windows import STANDARD_STATIC, WHOLE_CLIP, WindowPlan
+from clips import animated, latents, motion_model, sample
+from comfy.ldm.modules.attention import attention_pytorch
+from comfy.model_patcher import ModelPatcher
+from comfy_api.torch_helpers import set_torch_compile_wrapper
+from comfy_extras.nodes_torch_compile import skip_torch_compile_dict
+from safetensors.torch import save_file
+from torch._dynamo.utils import counters
+from unets import SD15_CHANNELS
+from weights import motion_state, tensor_for
+
+WINDOWS = WindowPlan(STANDARD_STATIC, 8, 4)
+CHANGING = times(FrameValues(parsed("0: 0.5, 11: 1.5")), step_values("0: 1.2, 1: 0.8"))
+"""A motion scale over frames that is another one in each step."""
+
+
+@pytest.fixture(autouse=True)
+def nothing_compiled():
+    torch._dynamo.reset()
+    counters.clear()
+    yield
+    torch._dynamo.reset()
+
+
+@pytest.fixture
+def unet(sd15):
+    """With PyTorch's attention, as on GPUs; the host's other one for CPUs asks for the free memory, which breaks."""
+    model = sd15.clone()
+    options = model.model_options["transformer_options"]
+    options["optimized_attention_override"] = lambda function, *words, **named: attention_pytorch(*words, **named)
+    return model
+
+
+def compiled(model):
+    """What TorchCompileModel does, without the compiler behind the graph."""
+    model = model.clone(disable_dynamic=True)
+    set_torch_compile_wrapper(model=model, backend="eager", options={"guard_filter_fn": skip_torch_compile_dict})
+    return model
+
+
+def lora():
+    """A motion LoRA for the first layer of each attention."""
+    state = {}
+    for name, layer in motion_model().model.named_modules():
+        if name.endswith(".to_q"):
+            width = layer.weight.shape[0]
+            state[f"{name}.lora_down.weight"] = tensor_for(f"{name}.down", (4, width), 3)
+            state[f"{name}.lora_up.weight"] = tensor_for(f"{name}.up", (width, 4), 3)
+    return MotionLoRA("lora", factors_of(state))
+
+
+def clip(model):
+    """12 small frames in windows of 8 and 8, in three steps."""
+    return sample(with_windows(model, WINDOWS), latent_image=latents(12)[..., :8, :8], steps=3)
+
+
+def graphs() -> int:
+    """How many there are; none of them ends where the UNet could not be compiled as one."""
+    assert not counters["graph_break"], dict(counters["graph_break"])
+    return counters["stats"]["unique_graphs"]
+
+
+@pytest.mark.parametrize("family", ["v1", "v3"])
+def test_one_graph_for_all_steps_and_windows(unet, family):
+    model = animated(unet, motion_model(family), motion_scale=CHANGING)
+    expected = clip(model)
+    assert torch.allclose(clip(compiled(model)), expected, atol=1e-3)
+    assert graphs() == 1
+    assert not torch.allclose(clip(animated(unet, motion_model(family))), expected, atol=1)
+
+
+def test_one_graph_with_all_that_steers(unet, i2v):
+    """A picture to start from, a LoRA whose strength changes, a second motion model, views."""
+    second, _ = with_motion_lora(motion_model(), lora(), 1.0, CHANGING)
+    model = attach(image_to_video.applied(unet, i2v[0]), second, MotionSettings(effect=0.5))
+    plan = WindowPlan(WHOLE_CLIP, 12, use_on_equal_length=True, views=WINDOWS)
+
+    def viewed(model):
+        return sample(with_windows(model, plan), latent_image=latents(12)[..., :8, :8], steps=3)
+
+    expected = viewed(model)
+    assert torch.allclose(viewed(compiled(model)), expected, atol=1e-3)
+    assert graphs() == 1
+
+
+def test_settings_are_not_frozen_at_those_of_the_first_call(unet):
+    """One compiled UNet serves several MODELs. A number that changes is no reason to compile anew."""
+    motion, once = motion_model(), compiled(unet)
+    still = clip(unet)
+    for settings, count in (({}, 1), ({"effect": 0.3}, 2), ({"effect": 0.7}, 2), ({"end_percent": 0.5}, 3), ({}, 3)):
+        expected = clip(animated(unet, motion, **settings))
+        assert torch.allclose(clip(animated(once, motion, **settings)), expected, atol=1e-3), settings
+        assert graphs() == count, settings
+    assert torch.allclose(clip(once), still, atol=1e-3)
+
+
+def test_where_the_host_breaks_the_graph(sd15):
+    model = animated(sd15, motion_model(), motion_scale=CHANGING)
+    assert torch.allclose(clip(compiled(model)), clip(model), atol=1e-3)
+    assert counters["graph_break"]
+
+
+class Dynamic(ModelPatcher):
+    """As the host's on a GPU whose memory it manages by itself."""
+
+    def is_dynamic(self):
+        return True
+
+
+@pytest.mark.parametrize("order", ["before", "after"])
+def test_motion_models_leave_dynamic_vram_with_the_model(sd15, tmp_path, order):
+    """Weights that come and go while the UNet runs cannot be compiled."""
+    path = str(tmp_path / "motion.safetensors")
+    save_file(motion_state("v3", SD15_CHANNELS), path)
+    motion = load_motion_model(path)
+    motion.__class__ = Dynamic
+    if order == "before":
+        model = animated(sd15, motion)
+    else:
+        base = sd15.clone()
+        base.__class__ = Dynamic
+        model = animated(base, motion)
+        assert all(each.is_dynamic() for each in model.clone().get_additional_models_with_key(KEY))
+        model.cached_patcher_init = (lambda disable_dynamic: sd15, ())
+        model = model.clone(disable_dynamic=True)
+    (held,) = model.get_additional_models_with_key(KEY)
+    assert not held.is_dynamic() and held.get_attachment(KEY) is not None
