@@ -9,6 +9,14 @@ from .text import show
 from .types import MotionModel
 
 
+def positions(name: str, tooltip: str):
+    return io.Int.Input(name, default=0, min=0, max=1024, tooltip=tooltip)
+
+
+def multiplier(name: str, tooltip: str):
+    return io.Float.Input(name, default=1.0, min=0.0, max=2.0, step=0.001, tooltip=tooltip, advanced=True)
+
+
 class AdjustMotionModel(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -30,38 +38,16 @@ class AdjustMotionModel(io.ComfyNode):
             ],
             inputs=[
                 MotionModel.Input("motion_model", tooltip="From Load Motion Model."),
-                io.Int.Input(
+                positions(
                     "use_frames",
-                    default=0,
-                    min=0,
-                    max=1024,
-                    tooltip="Only the first so many positions are used: 16, where the model is at its best. 0: all.",
+                    "Only the first so many positions are used: 16, where the model is at its best. 0: all.",
                 ),
-                io.Int.Input(
+                positions(
                     "stretch_to",
-                    default=0,
-                    min=0,
-                    max=1024,
-                    tooltip="Spreads these over so many frames, which may then be sampled at once. 0: as they are.",
+                    "Spreads these over so many frames, which may then be sampled at once. 0: as they are.",
                 ),
-                io.Float.Input(
-                    "weights",
-                    default=1.0,
-                    min=0.0,
-                    max=2.0,
-                    step=0.001,
-                    tooltip="Multiplies every weight of the motion model. A little goes a long way.",
-                    advanced=True,
-                ),
-                io.Float.Input(
-                    "attention_weights",
-                    default=1.0,
-                    min=0.0,
-                    max=2.0,
-                    step=0.001,
-                    tooltip="Multiplies the weights of its attentions.",
-                    advanced=True,
-                ),
+                multiplier("weights", "Multiplies every weight of the motion model. A little goes a long way."),
+                multiplier("attention_weights", "Multiplies the weights of its attentions."),
             ],
             outputs=[MotionModel.Output(display_name="motion_model")],
             hidden=[io.Hidden.unique_id],
@@ -75,9 +61,9 @@ class AdjustMotionModel(io.ComfyNode):
             "all": in_range("weights", weights, 0.0, 2.0),
             "attn": in_range("attention_weights", attention_weights, 0.0, 2.0),
         }
-        positions = (PositionAdjust(cap=use_frames, length=stretch_to),) if use_frames or stretch_to else ()
+        tables = (PositionAdjust(cap=use_frames, length=stretch_to),) if use_frames or stretch_to else ()
         changed = (WeightAdjust(mult=mult),) if set(mult.values()) != {1.0} else ()
-        motion_model = readjusted(motion_model, Adjustments(positions, changed))
+        motion_model = readjusted(motion_model, Adjustments(tables, changed))
         show(cls, motion_model.model.format.summary())
         return io.NodeOutput(motion_model)
 

@@ -11,6 +11,10 @@ from .text import show
 from .types import BlockWeights, MotionModel, StrengthSchedule
 
 
+def percent(name: str, default: float, tooltip: str):
+    return io.Float.Input(name, default=default, min=0.0, max=1.0, step=0.001, tooltip=tooltip, advanced=True)
+
+
 class ApplyMotionModel(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -59,24 +63,8 @@ class ApplyMotionModel(io.ComfyNode):
                     tooltip="The noise schedule. auto takes the one that the motion model was trained with; "
                     "with another, colours wash out or frames flicker.",
                 ),
-                io.Float.Input(
-                    "start_percent",
-                    default=0.0,
-                    min=0.0,
-                    max=1.0,
-                    step=0.001,
-                    tooltip="Where in the sampling the motion starts (0 is the first step).",
-                    advanced=True,
-                ),
-                io.Float.Input(
-                    "end_percent",
-                    default=1.0,
-                    min=0.0,
-                    max=1.0,
-                    step=0.001,
-                    tooltip="Where in the sampling the motion ends (1 is the last step).",
-                    advanced=True,
-                ),
+                percent("start_percent", 0.0, "Where in the sampling the motion starts (0 is the first step)."),
+                percent("end_percent", 1.0, "Where in the sampling the motion ends (1 is the last step)."),
                 io.Combo.Input(
                     "norms",
                     options=["official", "as diffusers"],

@@ -6,6 +6,10 @@ from ..sampling.freeinit import FILTERS, FreeInit
 from ..sampling.iterations import Iterations, with_iterations
 
 
+def stop_frequency(name: str, tooltip: str):
+    return io.Float.Input(name, default=0.25, min=0.0, max=1.0, step=0.001, tooltip=tooltip, advanced=True)
+
+
 class FreeInitNode(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -26,23 +30,11 @@ class FreeInitNode(io.ComfyNode):
                     tooltip="What counts as slow. butterworth: the authors' choice. gaussian: softer. "
                     "ideal, box: a hard edge.",
                 ),
-                io.Float.Input(
-                    "d_s",
-                    default=0.25,
-                    min=0.0,
-                    max=1.0,
-                    step=0.001,
-                    tooltip="Spatial stop frequency: up to where shapes stay. Higher keeps more of the last clip.",
-                    advanced=True,
+                stop_frequency(
+                    "d_s", "Spatial stop frequency: up to where shapes stay. Higher keeps more of the last clip."
                 ),
-                io.Float.Input(
-                    "d_t",
-                    default=0.25,
-                    min=0.0,
-                    max=1.0,
-                    step=0.001,
-                    tooltip="Temporal stop frequency: up to where motion stays. Higher keeps more of the last clip.",
-                    advanced=True,
+                stop_frequency(
+                    "d_t", "Temporal stop frequency: up to where motion stays. Higher keeps more of the last clip."
                 ),
                 io.Int.Input(
                     "n_butterworth",

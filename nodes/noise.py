@@ -8,6 +8,11 @@ from ..sampling.run import with_noise
 FAR = 2**31
 
 
+def seed_override(tooltip: str):
+    limits = {"default": 0, "min": 0, "max": 2**64 - 1}
+    return io.Int.Input("seed_override", optional=True, force_input=True, tooltip=tooltip, **limits)
+
+
 class NoiseOptions(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -88,15 +93,7 @@ class NoiseOptions(io.ComfyNode):
                     advanced=True,
                 ),
                 io.Mask.Input("mask", optional=True, tooltip="Where this noise counts: one mask, or one per frame."),
-                io.Int.Input(
-                    "seed_override",
-                    default=0,
-                    min=0,
-                    max=2**64 - 1,
-                    optional=True,
-                    force_input=True,
-                    tooltip="Instead of the sampler's seed.",
-                ),
+                seed_override("Instead of the sampler's seed."),
             ],
             outputs=[io.Model.Output(display_name="model")],
         )

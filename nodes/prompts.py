@@ -6,6 +6,10 @@ from ..sampling.prompts import MIXES, over_frames, padded, parsed, shares
 from ..sampling.schedules import EASINGS
 
 
+def around(name: str, tooltip: str):
+    return io.String.Input(name, default="", multiline=True, optional=True, tooltip=tooltip, advanced=True)
+
+
 class PromptTravel(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -43,22 +47,8 @@ class PromptTravel(io.ComfyNode):
                     tooltip="lerp: straight between the two prompts. slerp: along the arc.",
                     advanced=True,
                 ),
-                io.String.Input(
-                    "prepend_text",
-                    default="",
-                    multiline=True,
-                    optional=True,
-                    tooltip="Comes before each prompt.",
-                    advanced=True,
-                ),
-                io.String.Input(
-                    "append_text",
-                    default="",
-                    multiline=True,
-                    optional=True,
-                    tooltip="Comes after each prompt.",
-                    advanced=True,
-                ),
+                around("prepend_text", "Comes before each prompt."),
+                around("append_text", "Comes after each prompt."),
             ],
             outputs=[io.Conditioning.Output(display_name="conditioning")],
         )

@@ -9,6 +9,11 @@ CurveSocket = io.Custom("CURVE")
 """The host's: from 0 to 1, evaluated by `interp(x)`."""
 
 
+def value(name: str, default: float, tooltip: str):
+    limits = {"min": -100.0, "max": 100.0, "step": 0.01}
+    return io.Float.Input(name, default=default, optional=True, tooltip=tooltip, advanced=True, **limits)
+
+
 def curve_inputs(over: str) -> list[io.Input]:
     return [
         CurveSocket.Input(
@@ -17,26 +22,8 @@ def curve_inputs(over: str) -> list[io.Input]:
             tooltip=f"Instead of the text: a curve, left to right over {over}.",
             extra_dict={"forceInput": True},  # else the page makes a widget of it, which is always set
         ),
-        io.Float.Input(
-            "curve_low",
-            default=0.0,
-            min=-100.0,
-            max=100.0,
-            step=0.01,
-            optional=True,
-            tooltip="The value at the bottom of the curve.",
-            advanced=True,
-        ),
-        io.Float.Input(
-            "curve_high",
-            default=1.0,
-            min=-100.0,
-            max=100.0,
-            step=0.01,
-            optional=True,
-            tooltip="The value at the top of the curve.",
-            advanced=True,
-        ),
+        value("curve_low", 0.0, "The value at the bottom of the curve."),
+        value("curve_high", 1.0, "The value at the top of the curve."),
         StrengthSchedule.Input("times", optional=True, tooltip="Another schedule: the two are multiplied."),
     ]
 
@@ -64,16 +51,7 @@ class FrameSchedule(io.ComfyNode):
                     optional=True,
                     tooltip="Where the value holds (white): one mask, or one per frame.",
                 ),
-                io.Float.Input(
-                    "outside",
-                    default=0.0,
-                    min=-100.0,
-                    max=100.0,
-                    step=0.01,
-                    optional=True,
-                    tooltip="The value where the mask is black.",
-                    advanced=True,
-                ),
+                value("outside", 0.0, "The value where the mask is black."),
                 *curve_inputs("the clip"),
             ],
             outputs=[StrengthSchedule.Output(display_name="schedule")],

@@ -1,5 +1,6 @@
 """Keyframes of the context extras of shared workflows."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from comfy_api.latest import io
@@ -83,81 +84,60 @@ def keyframe(node_id: str, extra: Extra) -> type[io.ComfyNode]:
     return KeyframeForm
 
 
-def keyframes_between(node_id: str, extra: Extra) -> type[io.ComfyNode]:
-    """A form for keyframes whose mults go from one number to another."""
+def keyframes_over(
+    node_id: str, title: str, extra: Extra, values: list[io.Input], mults: Callable[..., list[float]]
+) -> type[io.ComfyNode]:
+    """A form for several keyframes, spread over a part of the sampling. mults: what it makes of `values`."""
 
-    class KeyframesBetweenForm(io.ComfyNode):
+    class KeyframesForm(io.ComfyNode):
         @classmethod
         def define_schema(cls) -> io.Schema:
-            inputs = [
-                *span(0.0, 1.0),
-                mult("mult_start", "The first one's mult."),
-                mult("mult_end", "The last one's mult."),
-                interpolation(),
-                io.Int.Input("intervals", default=50, min=2, max=100, tooltip="How many keyframes."),
-                inherit_missing(),
-                print_keyframes(),
-                *extra.replaced(),
-            ]
-            return extra.form(node_id, "Keyframes Interp.", inputs)
+            return extra.form(node_id, title, [*values, inherit_missing(), print_keyframes(), *extra.replaced()])
 
         @classmethod
         def execute(
             cls,
             start_percent: float,
             end_percent: float,
-            mult_start: float,
-            mult_end: float,
-            interpolation: str,
-            intervals: int,
             inherit_missing: bool,
             print_keyframes: bool,
             prev_kf=(),
             mult_multival=None,
             mode_replace=None,
             tune_replace=None,
+            **own,
         ) -> io.NodeOutput:
-            mults = eased(mult_start, mult_end, interpolation, intervals)
             what = (mult_multival, tune_replace, mode_replace, inherit_missing)
-            return io.NodeOutput((*prev_kf, *keyframes(mults, start_percent, end_percent, what)))
+            return io.NodeOutput((*prev_kf, *keyframes(mults(**own), start_percent, end_percent, what)))
 
-    return KeyframesBetweenForm
+    return KeyframesForm
+
+
+def keyframes_between(node_id: str, extra: Extra) -> type[io.ComfyNode]:
+    """A form for keyframes whose mults go from one number to another."""
+    values = [
+        *span(0.0, 1.0),
+        mult("mult_start", "The first one's mult."),
+        mult("mult_end", "The last one's mult."),
+        interpolation(),
+        io.Int.Input("intervals", default=50, min=2, max=100, tooltip="How many keyframes."),
+    ]
+
+    def mults(mult_start: float, mult_end: float, interpolation: str, intervals: int) -> list[float]:
+        return eased(mult_start, mult_end, interpolation, intervals)
+
+    return keyframes_over(node_id, "Keyframes Interp.", extra, values, mults)
 
 
 def keyframes_from_list(node_id: str, extra: Extra) -> type[io.ComfyNode]:
     """A form for a keyframe for each mult of a list."""
+    words = {"default": -1, "min": -1, "step": 0.001, "tooltip": "Mults, one after the other."}
+    values = [io.Float.Input("mults_float", force_input=True, **words), *span(0.0, 1.0)]
 
-    class KeyframesFromListForm(io.ComfyNode):
-        @classmethod
-        def define_schema(cls) -> io.Schema:
-            numbers = "Mults, one after the other."
-            inputs = [
-                io.Float.Input("mults_float", default=-1, min=-1, step=0.001, force_input=True, tooltip=numbers),
-                *span(0.0, 1.0),
-                inherit_missing(),
-                print_keyframes(),
-                *extra.replaced(),
-            ]
-            return extra.form(node_id, "Keyframes From List", inputs)
+    def mults(mults_float) -> list[float]:
+        return mults_float if isinstance(mults_float, list) else [mults_float]
 
-        @classmethod
-        def execute(
-            cls,
-            mults_float,
-            start_percent: float,
-            end_percent: float,
-            inherit_missing: bool,
-            print_keyframes: bool,
-            prev_kf=(),
-            mult_multival=None,
-            mode_replace=None,
-            tune_replace=None,
-        ) -> io.NodeOutput:
-            mults = mults_float if isinstance(mults_float, list) else [mults_float]
-            what = (mult_multival, tune_replace, mode_replace, inherit_missing)
-            return io.NodeOutput((*prev_kf, *keyframes(mults, start_percent, end_percent, what)))
-
-    return KeyframesFromListForm
+    return keyframes_over(node_id, "Keyframes From List", extra, values, mults)
 
 
 def keyframes(mults: list[float], start: float, end: float, what: tuple) -> list[ExtraKeyframe]:

@@ -34,21 +34,15 @@ def scaled(ad_settings, motion_scale):
     return motion_scale if ad_settings is None else times(ad_settings.motion_scale, motion_scale)
 
 
+def loading() -> list[io.Input]:
+    """What both begin with."""
+    return [model(), model_name(), beta_schedule(), context_options(), motion_lora(), ad_settings()]
+
+
 class LoaderGen1(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        inputs = [
-            model(),
-            model_name(),
-            beta_schedule(),
-            context_options(),
-            motion_lora(),
-            ad_settings(),
-            ad_keyframes(),
-            sample_settings(),
-            *multivals(),
-            per_block(),
-        ]
+        inputs = [*loading(), ad_keyframes(), sample_settings(), *multivals(), per_block()]
         output = io.Model.Output(display_name="MODEL")
         return form("ADE_AnimateDiffLoaderGen1", "AnimateDiff Loader", inputs, output, REPLACED)
 
@@ -77,12 +71,7 @@ class LoaderWithContext(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         inputs = [
-            model(),
-            model_name(),
-            beta_schedule(),
-            context_options(),
-            motion_lora(),
-            ad_settings(),
+            *loading(),
             sample_settings(),
             io.Float.Input(
                 "motion_scale",

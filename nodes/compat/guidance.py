@@ -67,52 +67,38 @@ def keyframes(values: list[float], start: float, end: float, extras: Extras | No
     return tuple(CFGKeyframe(Keyed(*timed), extras) for timed in spaced(values, start, end))
 
 
-class CustomCFGSimple(io.ComfyNode):
-    @classmethod
-    def define_schema(cls) -> io.Schema:
-        return cfg_form("ADE_CustomCFGSimple", "Custom CFG", cfg(), extras())
+def whole_sampling(node_id: str, display_name: str, value: io.Input) -> type[io.ComfyNode]:
+    """A form for one cfg, however it is given."""
 
-    @classmethod
-    def execute(cls, cfg: float, cfg_extras=None) -> io.NodeOutput:
-        return io.NodeOutput((CFGKeyframe(Keyed(0.0, cfg), cfg_extras),))
+    class CFGForm(io.ComfyNode):
+        @classmethod
+        def define_schema(cls) -> io.Schema:
+            return cfg_form(node_id, display_name, value, extras())
 
+        @classmethod
+        def execute(cls, cfg_extras=None, **values) -> io.NodeOutput:
+            return io.NodeOutput((CFGKeyframe(Keyed(0.0, values[value.id]), cfg_extras),))
 
-class CustomCFGMultival(io.ComfyNode):
-    @classmethod
-    def define_schema(cls) -> io.Schema:
-        return cfg_form("ADE_CustomCFG", "Custom CFG [Multival]", cfg_multival(), extras())
-
-    @classmethod
-    def execute(cls, cfg_multival, cfg_extras=None) -> io.NodeOutput:
-        return io.NodeOutput((CFGKeyframe(Keyed(0.0, cfg_multival), cfg_extras),))
+    return CFGForm
 
 
-class CustomCFGKeyframe(io.ComfyNode):
-    @classmethod
-    def define_schema(cls) -> io.Schema:
-        inputs = [cfg(), percent("start_percent", 0.0), guarantee_steps(optional=False), previous(), extras()]
-        return cfg_form("ADE_CustomCFGKeyframeSimple", "Custom CFG Keyframe", *inputs)
+def from_a_moment_on(node_id: str, display_name: str, value: io.Input) -> type[io.ComfyNode]:
+    """The same, from some point of the sampling on."""
 
-    @classmethod
-    def execute(
-        cls, cfg: float, start_percent: float, guarantee_steps: int, prev_custom_cfg=(), cfg_extras=None
-    ) -> io.NodeOutput:
-        key = CFGKeyframe(Keyed(start_percent, cfg, guarantee_steps), cfg_extras)
-        return io.NodeOutput((*prev_custom_cfg, key))
+    class CFGKeyframeForm(io.ComfyNode):
+        @classmethod
+        def define_schema(cls) -> io.Schema:
+            inputs = [value, percent("start_percent", 0.0), guarantee_steps(optional=False), previous(), extras()]
+            return cfg_form(node_id, display_name, *inputs)
 
+        @classmethod
+        def execute(
+            cls, start_percent: float, guarantee_steps: int, prev_custom_cfg=(), cfg_extras=None, **values
+        ) -> io.NodeOutput:
+            key = CFGKeyframe(Keyed(start_percent, values[value.id], guarantee_steps), cfg_extras)
+            return io.NodeOutput((*prev_custom_cfg, key))
 
-class CustomCFGKeyframeMultival(io.ComfyNode):
-    @classmethod
-    def define_schema(cls) -> io.Schema:
-        inputs = [cfg_multival(), percent("start_percent", 0.0), guarantee_steps(optional=False), previous(), extras()]
-        return cfg_form("ADE_CustomCFGKeyframe", "Custom CFG Keyframe [Multival]", *inputs)
-
-    @classmethod
-    def execute(
-        cls, cfg_multival, start_percent: float, guarantee_steps: int, prev_custom_cfg=(), cfg_extras=None
-    ) -> io.NodeOutput:
-        key = CFGKeyframe(Keyed(start_percent, cfg_multival, guarantee_steps), cfg_extras)
-        return io.NodeOutput((*prev_custom_cfg, key))
+    return CFGKeyframeForm
 
 
 class CustomCFGInterpolation(io.ComfyNode):
@@ -230,10 +216,10 @@ def multiplier(kind: type[io.Input] = Multival.Input, name: str = "mult_multival
 
 
 NODES = [
-    CustomCFGSimple,
-    CustomCFGMultival,
-    CustomCFGKeyframe,
-    CustomCFGKeyframeMultival,
+    whole_sampling("ADE_CustomCFGSimple", "Custom CFG", cfg()),
+    whole_sampling("ADE_CustomCFG", "Custom CFG [Multival]", cfg_multival()),
+    from_a_moment_on("ADE_CustomCFGKeyframeSimple", "Custom CFG Keyframe", cfg()),
+    from_a_moment_on("ADE_CustomCFGKeyframe", "Custom CFG Keyframe [Multival]", cfg_multival()),
     CustomCFGInterpolation,
     CustomCFGFromList,
     extras_form(

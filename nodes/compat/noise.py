@@ -22,6 +22,7 @@ from ...sampling.noise import (
 )
 from ...sampling.run import with_noise_options
 from ...sampling.sigmas import SigmaTable
+from ..noise import seed_override
 from .guidance import CFGKeyframe, with_custom_cfg
 from .types import (
     MANY,
@@ -38,6 +39,7 @@ from .types import (
 REPLACED = "Noise per Frame (AnimateDiff)"
 USE_EXISTING = "use existing"
 """A layer's seed_gen_override: that of the Sample Settings."""
+SEEDS = "Instead of the sampler's seed; a list is a seed per frame."
 
 
 @dataclass(frozen=True)
@@ -81,18 +83,6 @@ def seed_offset():
     return io.Int.Input("seed_offset", default=0, min=-MANY, max=MANY, tooltip="Added to the sampler's seed.")
 
 
-def seed_override(tooltip: str = "Instead of the sampler's seed; a list is a seed per frame."):
-    return io.Int.Input(
-        "seed_override",
-        default=0,
-        min=0,
-        max=2**64 - 1,
-        optional=True,
-        force_input=True,
-        tooltip=tooltip,
-    )
-
-
 def draw(noise_type: str, seed_gen: str, seed_offset: int, batch_offset: int, seed_override) -> Draw:
     if isinstance(seed_override, list):
         return Draw(noise_type, seed_gen, seed_offset, batch_offset, frame_seeds=tuple(seed_override))
@@ -109,7 +99,7 @@ class SamplingSettings(io.ComfyNode):
             seed_offset(),
             NoiseLayers.Input("noise_layers", optional=True, tooltip="More noise on top."),
             IterationOptions.Input("iteration_opts", optional=True, tooltip="Sampling several times over."),
-            seed_override(),
+            seed_override(SEEDS),
             io.Boolean.Input(
                 "adapt_denoise_steps", default=False, optional=True, tooltip="No use here, as it had none there."
             ),
@@ -187,7 +177,7 @@ def noise_layer(node_id: str, display_name: str, mode: str, *amounts: io.Input) 
                 *amounts,
                 NoiseLayers.Input("prev_noise_layers", optional=True, tooltip="Layers that are laid after this one."),
                 io.Mask.Input("mask_optional", optional=True, tooltip="Where this noise counts."),
-                seed_override(),
+                seed_override(SEEDS),
             ]
             output = NoiseLayers.Output(display_name="NOISE_LAYERS")
             return form(node_id, display_name, inputs, output, REPLACED)

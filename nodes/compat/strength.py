@@ -26,44 +26,20 @@ def multival_form(node_id: str, display_name: str, *inputs: io.Input) -> io.Sche
     return form(node_id, display_name, list(inputs), Multival.Output(display_name="MULTIVAL"), SCHEDULE)
 
 
-def mask():
-    return io.Mask.Input("mask_optional", optional=True, tooltip="Multiplies the value.")
+def multival(node_id: str, display_name: str, value: io.Input) -> type[io.ComfyNode]:
+    """A form for a value of any kind, and where it holds."""
 
+    class MultivalForm(io.ComfyNode):
+        @classmethod
+        def define_schema(cls) -> io.Schema:
+            where = io.Mask.Input("mask_optional", optional=True, tooltip="Multiplies the value.")
+            return multival_form(node_id, display_name, value, where)
 
-class MultivalDynamic(io.ComfyNode):
-    @classmethod
-    def define_schema(cls) -> io.Schema:
-        value = io.Float.Input("float_val", default=1.0, min=0.0, step=0.001, tooltip="The value.")
-        return multival_form("ADE_MultivalDynamic", "Multival", value, mask())
+        @classmethod
+        def execute(cls, mask_optional=None, **values) -> io.NodeOutput:
+            return io.NodeOutput(amount(values[value.id], mask_optional))
 
-    @classmethod
-    def execute(cls, float_val: float, mask_optional=None) -> io.NodeOutput:
-        return io.NodeOutput(amount(float_val, mask_optional))
-
-
-class MultivalFloatInput(io.ComfyNode):
-    @classmethod
-    def define_schema(cls) -> io.Schema:
-        tooltip = "A number, or a list of one per frame."
-        value = io.Float.Input(
-            "float_val", default=1.0, min=0.0, max=10.0, step=0.001, force_input=True, tooltip=tooltip
-        )
-        return multival_form("ADE_MultivalDynamicFloatInput", "Multival [Float List]", value, mask())
-
-    @classmethod
-    def execute(cls, float_val, mask_optional=None) -> io.NodeOutput:
-        return io.NodeOutput(amount(float_val, mask_optional))
-
-
-class MultivalFloats(io.ComfyNode):
-    @classmethod
-    def define_schema(cls) -> io.Schema:
-        value = Floats.Input("floats", tooltip="A number per frame.")
-        return multival_form("ADE_MultivalDynamicFloats", "Multival [Floats]", value, mask())
-
-    @classmethod
-    def execute(cls, floats, mask_optional=None) -> io.NodeOutput:
-        return io.NodeOutput(amount(floats, mask_optional))
+    return MultivalForm
 
 
 class MultivalScaledMask(io.ComfyNode):
@@ -247,10 +223,17 @@ def per_block_floats(node_id: str, display_name: str, base: str, count: int) -> 
     return PerBlockFloats
 
 
+NUMBER = {"default": 1.0, "min": 0.0, "step": 0.001}
 NODES = [
-    MultivalDynamic,
-    MultivalFloatInput,
-    MultivalFloats,
+    multival("ADE_MultivalDynamic", "Multival", io.Float.Input("float_val", tooltip="The value.", **NUMBER)),
+    multival(
+        "ADE_MultivalDynamicFloatInput",
+        "Multival [Float List]",
+        io.Float.Input(
+            "float_val", max=10.0, force_input=True, tooltip="A number, or a list of one per frame.", **NUMBER
+        ),
+    ),
+    multival("ADE_MultivalDynamicFloats", "Multival [Floats]", Floats.Input("floats", tooltip="A number per frame.")),
     MultivalScaledMask,
     MultivalToMask,
     FloatToFloats,
