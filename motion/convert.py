@@ -57,15 +57,14 @@ def canonical(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
             for theirs, ours in DIFFUSERS_NAMES:
                 key = key.replace(theirs, ours)
         if POSITION_TABLE.search(key):
-            for owner in _table_owners(POSITION_TABLE.sub("", key), state):
+            for owner in _table_owners(POSITION_TABLE.sub("", key)):
                 renamed[f"{owner}.pos_encoder.pe"] = value
         else:
             renamed[key] = value
     return renamed
 
 
-def _table_owners(prefix: str, state: Mapping[str, torch.Tensor]) -> list[str]:
+def _table_owners(prefix: str) -> list[str]:
     if re.search(r"attention_blocks\.\d+$", prefix):
         return [prefix]
-    count = 2 if any(".attn2." in key for key in state) else 1
-    return [f"{prefix}.attention_blocks.{k}" for k in range(count)]
+    return [f"{prefix}.attention_blocks.{k}" for k in (0, 1)]

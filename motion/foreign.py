@@ -111,5 +111,5 @@ def refuse_by_content(path: str) -> None:
         header = int.from_bytes(head[:8], "little")
         if head[:2] in (b"PK", b"\x80\x02"):
             raise NotAMotionModel("is a torch file with the ending .safetensors. Rename it to .ckpt.")
-        if size < 8 or header + 8 > size:
+        if header + 8 > size:
             raise NotAMotionModel(f"is cut short: its header needs {header + 8} bytes and it has {size}. {again}.")

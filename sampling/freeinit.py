@@ -112,7 +112,7 @@ def box(settings: FreeInit, frames: int, height: int, width: int) -> Tensor:
     reach = round(height // 2 * settings.d_s)
     span = round(frames // 2 * settings.d_t)
     ranges = ((frames // 2, span), (height // 2, reach), (width // 2, reach))
-    found[tuple(slice(max(middle - far, 0), middle + far) for middle, far in ranges)] = 1.0
+    found[tuple(slice(middle - far, middle + far) for middle, far in ranges)] = 1.0
     return found
 
 
