@@ -28,6 +28,8 @@ def test_stretching_goes_between_the_positions():
 def test_nothing_left_is_refused():
     with pytest.raises(ValueError, match="leaves no frame"):
         PositionAdjust(drop=32).of(TABLE32)
+    with pytest.raises(ValueError, match="leaves no frame"):
+        PositionAdjust(drop=32, length=16).of(TABLE32)
     with pytest.raises(ValueError, match="cap is -1"):
         PositionAdjust(cap=-1)
 
@@ -56,6 +58,12 @@ def test_weights_are_added_to_then_multiplied():
         if key.endswith("to_q.weight"):
             expected = expected + 0.5
         assert torch.allclose(found[key], expected, atol=1e-6), key
+
+
+def test_weights_keep_their_dtype():
+    key = "mid_block.motion_modules.0.temporal_transformer.proj_in.weight"
+    found = Adjustments(weights=(WeightAdjust(mult={"all": 0.5}),)).of({key: STATE[key].half()})
+    assert found[key].dtype == torch.float16 and torch.equal(found[key], STATE[key].half() / 2)
 
 
 def test_only_tables_are_stretched():

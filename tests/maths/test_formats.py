@@ -7,7 +7,15 @@ import pytest
 import torch
 from animatediff_native.motion.convert import canonical, is_hotshot, unwrap
 from animatediff_native.motion.foreign import refuse_by_keys
-from animatediff_native.motion.formats import Norms, NotAMotionModel, detect, image_encoder_shapes, sites, state_shapes
+from animatediff_native.motion.formats import (
+    TABLE,
+    Norms,
+    NotAMotionModel,
+    detect,
+    image_encoder_shapes,
+    sites,
+    state_shapes,
+)
 from oracles import DATA
 from weights import diffusers_name, filled, motion_shapes, motion_state
 
@@ -88,6 +96,9 @@ def test_a_name_only_chooses_between_files_of_one_shape():
     assert read(file_of(V2), "lt_long_mm_32_frames.ckpt").family.name == "LongAnimateDiff"
     assert read(file_of("v3_sd15_mm"), "animatediff_lightning.safetensors").family.name == "AnimateDiff v3"
     assert read(file_of("mm_sd_v14 / mm_sd_v15"), "mm_sd_v15_v2.ckpt").family.name == "AnimateDiff v1"
+    without_tables = {key: value for key, value in file_of("v3_sd15_mm").items() if not TABLE.search(key)}
+    names = {"mm_sd_v14.ckpt": "AnimateDiff v1", "mm_sd_v15_v3.ckpt": "AnimateDiff v3", "": "AnimateDiff v3"}
+    assert {name: read(without_tables, name).family.name for name in names} == names
     schedules = [read(file_of(V2), name).family.beta_schedule for name in ("", "lightning", "long", "lcm")]
     assert schedules == ["AnimateDiff SD1.5"] * 3 + ["AnimateLCM"]
 

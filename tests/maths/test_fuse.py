@@ -51,12 +51,15 @@ def test_overlap_linear():
 
 def test_relative():
     assert relative_bias([0, 1, 2, 3, 4]) == pytest.approx([0.01, 0.5, 1, 0.5, 0.01], abs=0.01)
+    assert relative_bias(range(16))[0] == relative_bias(range(16))[-1] == 0.01
 
 
 def test_random_weights_come_from_the_seed():
     window = window_at("middle", 8)
     assert weights("random", window, FRAMES, 2, 1.0, seed="3") == weights("random", window, FRAMES, 2, 1.0, seed="3")
     assert weights("random", window, FRAMES, 2, 1.0, seed="3") != weights("random", window, FRAMES, 2, 1.0, seed="4")
+    later = [frame + 6 for frame in window]
+    assert weights("random", window, FRAMES, 2, 1.0, seed="3") != weights("random", later, FRAMES, 2, 1.0, seed="3")
 
 
 def test_an_unknown_method_is_refused():

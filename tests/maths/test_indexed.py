@@ -36,6 +36,12 @@ def test_mistakes(text, message):
         entries(text, PROMPT, 0)
 
 
+@pytest.mark.parametrize("index", ["9", "-9", "1.5"])
+def test_an_index_outside_of_the_clip_is_refused(index):
+    with pytest.raises(ScheduleError, match=f"{index} is outside of the clip's 8 frames"):
+        entries(f'{index} = "a"', PROMPT, 8)
+
+
 def test_numbers():
     text = "0 = 1.0, 4: = 2.0, 6 = 5, 8 = 7"
     assert numbers(entries(text, NUMBER, 10), 10, text) == [1, 1.25, 1.5, 1.75, 2, 2, 5, 6, 7, 7]

@@ -60,6 +60,7 @@ def test_seeds():
     assert torch.equal(made(seed_offset=3), host_noise(seed=10))
     assert torch.equal(made(seed_override=3, seed_offset=2), host_noise(seed=5))
     assert made(seed=2**64 - 1, seed_offset=5).isfinite().all()  # wraps instead of overflowing
+    assert torch.equal(made(seed=2**64 - 1, generator=A1111)[1:2], host_noise(1, seed=0))
     assert torch.equal(made(generator=A1111)[4:5], host_noise(1, seed=11))
     assert torch.equal(made(generator=A1111, batch_offset=2)[4:5], host_noise(1, seed=13))
     seeds = tuple(range(100, 124))
@@ -72,6 +73,8 @@ def test_kinds():
     assert made(noise_type=EMPTY).abs().max() == 0
     constant = made(noise_type=CONSTANT)
     assert all(torch.equal(frame, host_noise()[0]) for frame in constant)
+    constant[0] = 0  # each frame has its own memory
+    assert torch.equal(constant[1], host_noise()[0])
     repeated = made(noise_type=REPEATED)
     assert torch.equal(repeated, host_noise()[[*range(16), *range(8)]])
 
@@ -100,6 +103,8 @@ def test_seeds_as_text():
     assert seeds_in("") == () and seeds_in("7, 7 8,9") == (7, 7, 8, 9)
     with pytest.raises(ValueError, match="frame_seeds has 'x', which is not a seed"):
         seeds_in("1, x")
+    with pytest.raises(ValueError, match=f"frame_seeds has '{2**64}', which is not a seed"):
+        seeds_in(f"{2**64 - 1}, {2**64}")
 
 
 def test_freenoise_only_shuffles():
@@ -123,6 +128,11 @@ def test_layers(mode):
     assert torch.allclose(clip_noise(NoiseOptions(layers=(layer,)), old, CLIP), expected, atol=1e-6)
 
 
+def test_layers_count_from_the_seed_of_the_base():
+    options = NoiseOptions(Draw(seed_override=100, seed_offset=3), (Layer(Draw(seed_offset=11), REPLACE),))
+    assert torch.equal(clip_noise(options, host_noise(), CLIP), host_noise(seed=114))
+
+
 def test_a_masked_layer_counts_only_inside():
     mask = torch.zeros(1, 6, 5)
     mask[..., 3:] = 1
@@ -130,6 +140,11 @@ def test_a_masked_layer_counts_only_inside():
     mixed = clip_noise(NoiseOptions(layers=(layer,)), host_noise(), CLIP)
     assert torch.equal(mixed[..., :3], host_noise()[..., :3])
     assert torch.allclose(mixed[..., 3:], host_noise(seed=18)[..., 3:], atol=1e-6)
+
+
+def test_a_balance_that_is_no_number_is_refused():
+    with pytest.raises(ValueError, match="balance is nan"):
+        Layer(Draw(), ADD_WEIGHTED, balance=float("nan"))
 
 
 def test_normalized_sum_keeps_the_variance():

@@ -20,6 +20,11 @@ def test_a_small_plan():
     assert shares(WindowPlan(STANDARD_STATIC, 16, 4), 8, 0, 1.0) == [[1.0] * 8]
 
 
+def test_random_weights_change_from_step_to_step():
+    plan = WindowPlan(STANDARD_STATIC, 4, 2, fuse_method="random")
+    assert shares(plan, 6, 1, 1.0) == shares(plan, 6, 1, 1.0) != shares(plan, 6, 2, 1.0)
+
+
 def test_the_picture():
     plan = WindowPlan(STANDARD_STATIC, 4, 2, fuse_method="flat")
     image = picture([plan, plan], 6, [10.0, 1.0])

@@ -30,6 +30,11 @@ def test_prompts_of_several_lines_and_with_colons():
     assert stops == (Stop(0, "a (river:1.2),\n  in summer"), Stop(-1, "4k: sharp"))
 
 
+def test_prompts_that_are_hardly_there():
+    assert parsed("0: \n8:") == (Stop(0, ""), Stop(8, ""))
+    assert parsed('0: "\n8: ""') == (Stop(0, '"'), Stop(8, ""))
+
+
 def test_prompts_keep_their_own_full_width_characters():
     stops = parsed("0：夏天，河流：“静” （细节：1.2）\n，远山％\n－1：冬天，雪；夜")
     assert stops == (Stop(0, "夏天，河流：“静” （细节：1.2）\n，远山％"), Stop(-1, "冬天，雪；夜"))
@@ -72,6 +77,7 @@ def test_slerp_keeps_the_length():
     b = b * a.norm() / b.norm()
     assert torch.allclose(slerp(a, b, 0.5).norm(), a.norm(), rtol=1e-4)
     assert torch.allclose(slerp(a, a, 0.5), a) and torch.allclose(slerp(a, b, 0.0), a, atol=1e-5)
+    assert torch.allclose(slerp(a, -a, 0.25), a / 2)  # there is no arc between opposites
     assert set(MIXES) == {"lerp", "slerp"}
 
 

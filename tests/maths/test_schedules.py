@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from animatediff_native.motion.settings import Keyframe
+from animatediff_native.motion.settings import BlockStrength, Keyframe, MotionSettings
 from animatediff_native.motion.strength import Area, Moment, Part, amount_at, product, rows, spread
 from animatediff_native.sampling.keyframes import InTurns, Keyed, Keyframes, holding
 from animatediff_native.sampling.schedules import (
@@ -77,6 +77,7 @@ def test_easings():
         ("0: 1, 8:", "Line 1, column 9: a number is missing after the colon"),
         ("0: nan", "Line 1, column 4: 'nan' is not a number"),
         ("0: 1e9", "Line 1, column 4: 1e9 is more than any strength can be"),
+        ("0: -1e9", "Line 1, column 4: -1e9 is more than any strength can be"),
         ("0: 1, 8: 2 bounce", "Line 1, column 12: 'bounce' is none of linear, ease"),
         ("0：1，\n　8：快", "Line 2, column 4: '快' is not a number"),
         ("0: 1, 8: 2, 8: 3", "the position 8 is there twice"),
@@ -87,9 +88,11 @@ def test_mistakes_are_told_with_their_place(text, message):
         parsed(text)
 
 
-@pytest.mark.parametrize("text", ["5: 1.0", "150%: 1", "-1: 1", "１５０％：１"])
-def test_positions_in_the_sampling(text):
-    with pytest.raises(ScheduleError, match="is not within the sampling"):
+@pytest.mark.parametrize(
+    ("text", "position"), [("5: 1.0", "5"), ("150%: 1", "150%"), ("-1: 1", "-1"), ("１５０％：１", "150%")]
+)
+def test_positions_in_the_sampling(text, position):
+    with pytest.raises(ScheduleError, match=f"the position {position} is not within the sampling"):
         step_values(text)
 
 
@@ -109,7 +112,10 @@ def test_a_jump_that_few_steps_would_miss_still_holds():
 def test_a_curve():
     square = Curve(lambda x: x * x, 1.0, 3.0, "frames")
     assert square(at(0, full_length=3)).flatten().tolist() == [1.0, 1.5, 3.0]
-    assert Curve(lambda x: x * x, 1.0, 3.0, "steps")(at(0.5)) == 1.5
+    assert square(at(0, full_length=1)).flatten().tolist() == [1.0]
+    steps = Curve(lambda x: x * x, 1.0, 3.0, "steps")
+    assert steps(at(0.5)) == 1.5
+    assert (steps(at(-0.5)), steps(at(1.5))) == (1.0, 3.0)  # beyond the checkpoint's own noise levels
 
 
 def test_a_region():
@@ -179,6 +185,19 @@ def test_keyframes_inherit():
     assert (half.motion_scale, half.effect) == (1.2, 0.5)
     assert frames(at(0.9, (0.0, 0.6))) == Keyframe()
     assert Keyframes((Keyframe(0.5, effect=0.5),))(at(0.2)).effect is None
+
+
+def test_strengths_of_the_middle_block():
+    """It has one level, which users may name or not."""
+    assert all(BlockStrength("mid", level).fits("mid_block.motion_modules.0") for level in (None, 0))
+    assert not BlockStrength("mid", 1).fits("mid_block.motion_modules.0")
+
+
+def test_a_schedule_of_one_block_is_asked_at_every_noise_level():
+    steps = step_values("0: 1, 1: 0")
+    assert MotionSettings(blocks=(BlockStrength("mid", scales=(1.0, 2.0)),)).is_fixed
+    for block in (BlockStrength("mid", effect=steps), BlockStrength("mid", scales=(1.0, steps))):
+        assert not MotionSettings(blocks=(block,)).is_fixed
 
 
 def test_a_keyframe_at_the_end_never_acts():
