@@ -4,9 +4,9 @@ import comfy.sample
 import comfy.samplers
 import pytest
 import torch
-from animatediff_native.sampling.ancestral import AncestralNoise, takes_noise_sampler, with_ancestral_noise
+from animatediff_native.sampling.ancestral import AncestralNoise, noised, takes_noise_sampler, with_ancestral_noise
 from animatediff_native.sampling.iterations import Iterations, with_iterations
-from clips import FRAMES, animated, latents, motion_model, sample
+from clips import FRAMES, animated, conditioning, latents, motion_model, sample
 from comfy.k_diffusion.sampling import default_noise_sampler
 
 ANCESTRAL = {"euler_ancestral", "dpm_2_ancestral", "dpmpp_2s_ancestral", "dpm_adaptive", "lcm", "ddpm", "seeds_2"}
@@ -45,6 +45,25 @@ def test_seeds():
     assert torch.equal(AncestralNoise(seed_offset=-6).sampler(like, 11)(1.0, 0.5), drawn)
     last = AncestralNoise(seed_offset=6).sampler(like, 2**64 - 1)(1.0, 0.5)
     assert torch.equal(last, drawn)
+
+
+def test_a_sampler_is_not_changed_for_the_next_run(sd15):
+    """Custom samplers are objects that the host keeps from run to run."""
+    sampler = comfy.samplers.ksampler("lcm")
+    before = sampler.sampler_function
+    model = with_ancestral_noise(sd15, AncestralNoise("constant"))
+    words = (conditioning(5), conditioning(6), latents(2, 8, 8))
+    with torch.inference_mode():
+        comfy.sample.sample_custom(model, latents(2, 8, 8, seed=1), 1.0, sampler, torch.tensor([9.0, 0.0]), *words)
+    assert sampler.sampler_function is before
+
+
+def test_a_noise_sampler_of_the_samplers_own_stays():
+    chosen = []
+    sampler = noised(lambda model, x, sigmas, noise_sampler: chosen.append(noise_sampler), AncestralNoise(), 11)
+    sampler(None, latents(1), None, noise_sampler="its own")
+    sampler(None, latents(1), None)
+    assert chosen[0] == "its own" and callable(chosen[1])
 
 
 def test_constant_noise_is_one_frame_for_all():

@@ -76,6 +76,11 @@ def test_no_strength_is_no_change(sd15, vae):
     assert len(parts) == 3 and torch.allclose(clip, clip_of(model, steps=4), atol=1e-3)
 
 
+def test_transparency_of_a_picture_has_no_part(sd15, vae):
+    pictures = (IMAGE, torch.cat([IMAGE, torch.rand(3, 40, 48, 1)], dim=-1))
+    assert torch.equal(*(clip_of(with_injections(sd15, (Injection(each, vae),)), 2, steps=2) for each in pictures))
+
+
 def test_strength_and_mask_count_where_they_are(sd15, vae):
     strength = torch.tensor([1.0, 0.0, 0.5]).view(3, 1, 1)
     whole, own = (

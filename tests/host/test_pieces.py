@@ -1,9 +1,10 @@
 """A clip made in pieces: its noise, windows and conditioning go on, and its joints do not show."""
 
+import comfy.sample
 import pytest
 import torch
 from animatediff_native.sampling.handler import with_windows
-from animatediff_native.sampling.pieces import held_frames, of_piece, sample_piece
+from animatediff_native.sampling.pieces import held_frames, held_mask, of_piece, sample_piece
 from animatediff_native.sampling.presets import preset
 from animatediff_native.sampling.windows import STANDARD_STATIC, WindowPlan, windows
 from clips import animated, conditioning, controlnet, latents, motion_model, sample
@@ -86,15 +87,31 @@ def test_conditioning_goes_with_its_frames():
     """first 10, 2 held, 6 new: rows of the whole clip are cut, rows of the new frames wait for these."""
     rows = torch.arange(30.0).view(-1, 1, 1)
     control = controlnet().set_cond_hint(torch.arange(30.0).view(-1, 1, 1, 1).expand(-1, 3, 8, 8), 1.0)
-    control.set_previous_controlnet(controlnet().set_cond_hint(torch.zeros(1, 3, 8, 8), 1.0))
-    entries = {"mask": rows, "strength": 1.0, "pooled_output": rows[:6], "control": control}
+    control.set_previous_controlnet(controlnet().set_cond_hint(control.cond_hint_original[:18], 1.0))
+    control.cond_hint = torch.zeros(1)  # as a run before leaves it
+    entries = {"mask": rows, "strength": 1.0, "pooled_output": rows[:6], "control": control, "one": rows[:1]}
     ((text, cut),) = of_piece([[rows, entries]], 10, 2, 6)
     assert text.flatten().tolist() == list(range(10, 18)) == cut["mask"].flatten().tolist()
     assert cut["pooled_output"].flatten().tolist() == [0, 0, 0, 1, 2, 3, 4, 5]
-    assert cut["strength"] == 1.0
+    assert cut["strength"] == 1.0 and torch.equal(cut["one"], rows[:1])
     assert cut["control"].cond_hint_original[:, 0, 0, 0].tolist() == list(range(10, 18))
-    assert cut["control"].previous_controlnet.cond_hint_original.shape[0] == 1
-    assert control.cond_hint_original.shape[0] == 30  # the user's own is as it was
+    assert cut["control"].previous_controlnet.cond_hint_original[:, 0, 0, 0].tolist() == list(range(10, 18))
+    assert cut["control"].cond_hint is None
+    assert control.cond_hint_original.shape[0] == 30 and control.cond_hint is not None  # the user's own is as it was
+    assert control.previous_controlnet.cond_hint_original.shape[0] == 18
+
+
+def test_a_mask_that_is_too_short_begins_anew():
+    mask = torch.tensor([0.0, 1.0]).view(2, 1, 1).expand(2, 8, 8)
+    assert held_mask(2, latents(5, 8, 8), mask)[:, 0, 0, 0].tolist() == [0, 0, 0, 1, 0, 1, 0]
+
+
+def test_a_first_piece_has_the_noise_of_its_batch_index(model):
+    """Latents from Latent From Batch keep the noise of the frames that they were."""
+    seen, spy = spied(model, "noise")
+    latent = {"samples": latents(2, 8, 8), "batch_index": [3, 5]}
+    piece(spy, 2, latent=latent, steps=1)
+    assert torch.equal(seen[0], comfy.sample.prepare_noise(latent["samples"], 11, [3, 5]))
 
 
 def test_a_mask_on_the_new_frames(model):

@@ -1,7 +1,8 @@
-"""Noise levels of a part of a schedule."""
+"""Noise levels of a part of a schedule, and mixtures of two tables."""
 
 import pytest
-from animatediff_native.sampling.sigmas import place_in
+import torch
+from animatediff_native.sampling.sigmas import SigmaTable, place_in, split, weighted
 
 WHOLE = [8.0, 4.0, 2.0, 1.0, 0.0]
 
@@ -24,3 +25,13 @@ WHOLE = [8.0, 4.0, 2.0, 1.0, 0.0]
 )
 def test_place_in(levels, place):
     assert place_in(WHOLE, levels) == place
+
+
+def test_the_first_part_of_the_sampling_has_the_highest_noise_levels():
+    start, end = SigmaTable("a", torch.arange(8.0)), SigmaTable("b", torch.arange(8.0) + 100)
+    assert split(start, end, 0.25).sigmas.tolist() == [100, 101, 102, 103, 104, 105, 6, 7]
+
+
+def test_an_lcm_table_goes_with_no_other_kind():
+    with pytest.raises(ValueError, match=r"'a' \(8 timesteps\) and 'b' \(8\) do not go together"):
+        weighted(SigmaTable("a", torch.arange(8.0)), SigmaTable("b", torch.arange(8.0), is_lcm=True), 0.5)
