@@ -36,6 +36,13 @@ def test_rescale_is_the_hosts(sd15):
         assert torch.allclose(sample(both, cfg=7.0), expected, atol=1e-3)
 
 
+def test_no_rescale_leaves_what_the_model_did_before(sd15):
+    own = sd15.clone()
+    own.set_model_sampler_cfg_function(lambda arguments: arguments["cond"] * arguments["cond_scale"])
+    guided = with_guidance(own, 0.5)
+    assert torch.equal(sample(with_rescale(guided, 0.0), 2, steps=1), sample(guided, 2, steps=1))
+
+
 def test_perturbed_attention_is_the_hosts(sd15):
     from comfy_extras.nodes_pag import PerturbedAttentionGuidance
 

@@ -7,8 +7,9 @@ import comfy.cli_args
 import folder_paths
 import pytest
 import torch
+from animatediff_native.motion.adjust import Adjustments, PositionAdjust, WeightAdjust
 from animatediff_native.motion.formats import NotAMotionModel
-from animatediff_native.motion.load import MOTION_LORAS, MOTION_MODELS, load_motion_model
+from animatediff_native.motion.load import MOTION_LORAS, MOTION_MODELS, load_motion_model, readjusted
 from safetensors.torch import save_file
 from unets import SD15_CHANNELS
 from weights import motion_state, tensor_for
@@ -166,3 +167,16 @@ def test_folders_list_only_model_files(tmp_path):
     finally:
         for key in (MOTION_MODELS, MOTION_LORAS):
             folder_paths.folder_names_and_paths[key][0].remove(str(tmp_path))
+
+
+def test_adjustments_follow_one_another(tmp_path, v2):
+    """The first 16 positions are spread over 24 frames; the other way round 16 would be left."""
+    save_file(v2, tmp_path / "motion.safetensors")
+    model = load_motion_model(str(tmp_path / "motion.safetensors"))
+    for own in (PositionAdjust(cap=16), PositionAdjust(length=24)):
+        model = readjusted(model, Adjustments((own,)))
+    assert model.model.format.max_frames == 24
+    for own in (WeightAdjust(add={"all": 1.0}), WeightAdjust(mult={"all": 0.5})):
+        model = readjusted(model, Adjustments(weights=(own,)))
+    assert model.model.format.max_frames == 24
+    assert torch.allclose(model.model.state_dict()[KEY], (v2[KEY] + 1) / 2, atol=1e-6)
