@@ -90,9 +90,7 @@ def factors_of(state: Mapping[str, Tensor]) -> dict[str, Factors]:
                 factors.up = value
         elif match := ALPHA.match(key):
             found.setdefault(match["layer"], Factors()).alpha = float(value)
-    return {
-        layer: each for layer, each in found.items() if all(f is not None and f.ndim == 2 for f in (each.down, each.up))
-    }
+    return {layer: factors for layer, factors in found.items() if factors.is_whole}
 
 
 def aliases(linear: str) -> list[str]:
