@@ -60,6 +60,13 @@ def test_perturbed_attention_is_the_hosts(sd15):
     assert torch.allclose(halves[..., 8:], plain[..., 8:], atol=1e-4)
 
 
+def test_perturbed_attention_leaves_the_steps_after_it_alone(sd15):
+    from comfy_extras.nodes_pag import PerturbedAttentionGuidance
+
+    hosts = PerturbedAttentionGuidance.execute(sd15, 2.0).result[0]
+    assert torch.equal(sample(with_perturbed_attention(sd15, 2.0), 2), sample(hosts, 2))
+
+
 def test_perturbed_attention_in_windows_and_only_where_it_counts(sd15, motion):
     model = with_windows(animated(sd15, motion.patcher), WindowPlan(STANDARD_STATIC, 8, 4))
     hosts = sample(with_perturbed_attention(model, 2.0), frames=12, steps=1)

@@ -100,3 +100,8 @@ def test_windows_move_alike_in_every_iteration(sd15):
     sample(model, frames=16, steps=3)
     assert len(set(seen)) > 3
     assert seen[: len(seen) // 2] == seen[len(seen) // 2 :]
+
+
+def test_one_iteration_may_stop_early(sd15):
+    once = with_iterations(sd15, Iterations(1))
+    assert torch.equal(sample(once, 2, last_step=1), sample(sd15, 2, last_step=1))
