@@ -147,7 +147,6 @@ class _WindowedCall(WindowHandler):
         reuse = self.open_extras(all_windows, x_in, timestep)
         done, shown = 0, None
         for group in self.groups(all_windows, conds, x_in):
-            comfy.model_management.throw_exception_if_processing_interrupted()
             indices = [frame for window in group for frame in window]
             self.window = IndexListContextWindow(indices, dim=0, total_frames=frames)
             self.controls = {}

@@ -1,7 +1,9 @@
 """Long windows with views inside: what they cost, and when short ones take their place."""
 
+import comfy.model_management
 import pytest
 import torch
+from animatediff_native.motion.load import load_motion_model
 from animatediff_native.sampling.handler import with_windows
 from animatediff_native.sampling.long_windows import ANY_LENGTH, frames_in, of_length
 from animatediff_native.sampling.presets import preset
@@ -11,6 +13,9 @@ from clips import animated, conditioning, controlnet, latents, motion_model, sam
 from comfy.patcher_extension import WrappersMP
 from comfy_api.torch_helpers import set_torch_compile_wrapper
 from comfy_extras.nodes_pag import PerturbedAttentionGuidance
+from safetensors.torch import save_file
+from unets import SD15_CHANNELS
+from weights import motion_state
 
 
 def pictures_of_each_call(model, frames: int, **words) -> list[int]:
@@ -123,3 +128,29 @@ def test_the_host_reckons_with_chunks(sd15):
     model.add_wrapper_with_key(WrappersMP.PREPARE_SAMPLING, "spy", spy)
     sample(model, latent_image=latents(96, 8, 8), steps=1)
     assert shapes == [[25, 4, 8, 8]]
+
+
+def test_an_interrupt_stops_at_the_next_operation(sd15, tmp_path):
+    """A call of a long window can take minutes. The host looks for interrupts at each of its operations, and all of
+    ours are the host's: here none comes after the one in whose course somebody pressed Cancel."""
+    path = tmp_path / "motion.safetensors"
+    save_file(motion_state("v3", SD15_CHANNELS), path)
+    motion = load_motion_model(str(path))
+    model = with_windows(animated(sd15, motion), preset("long", 16))
+    clip = latents(40, 8, 8)
+    whole = sample(model, latent_image=clip)
+    ran = []
+
+    def cancel(operation, *_):
+        ran.append(operation)
+        if len(ran) == 40:
+            comfy.model_management.interrupt_current_processing()
+
+    operations = [each for each in motion.model.modules() if getattr(each, "weight", None) is not None]
+    hooks = [each.register_forward_hook(cancel) for each in operations]
+    with pytest.raises(comfy.model_management.InterruptProcessingException):
+        sample(model, latent_image=clip)
+    for hook in hooks:
+        hook.remove()
+    assert len(ran) == 40 < len(operations)
+    assert torch.equal(sample(model, latent_image=clip), whole)

@@ -315,12 +315,3 @@ def test_clones_share_a_handler_without_harm(sd15):
     assert torch.equal(sample(model, frames=20), first)
     handler = model.model_options["context_handler"]
     assert isinstance(handler, WindowHandler) and not hasattr(handler, "_model")
-
-
-def test_an_interrupt_between_windows(sd15):
-    model = with_windows(animated(sd15, motion_model()), STATIC)
-    whole = sample(model, frames=20)
-    comfy.model_management.interrupt_current_processing()
-    with pytest.raises(comfy.model_management.InterruptProcessingException):
-        sample(model, frames=20)
-    assert torch.equal(sample(model, frames=20), whole)
