@@ -13,8 +13,6 @@ from workflows import EXAMPLES, example
 pytestmark = needs_chromium
 
 TEMPLATES = sorted(path.stem for path in EXAMPLES.glob("*.json"))
-OPENED_ONLY = {"SDXL Animation"}
-"""Its checkpoint would be 2 GB; tests/workflow runs it."""
 
 SMALL = {"width": 64, "height": 64, "batch_size": 4, "steps": 1, "length": 4, "amount": 4, "megapixels": 0.01}
 """Widgets, by name, that are set in the page so that a run takes seconds."""
@@ -45,7 +43,7 @@ PREVIEW = """() => {
 @pytest.fixture(scope="module")
 def server(comfyui, tmp_path_factory):
     base = tmp_path_factory.mktemp("templates")
-    make_template_files(comfyui, base, [example(name) for name in TEMPLATES if name not in OPENED_ONLY])
+    make_template_files(comfyui, base, [example(name) for name in TEMPLATES])
     with ComfyServer(comfyui, base, "--cpu") as running:  # where a step takes long enough to look at
         running.post("/settings", {"Comfy.Execution.PreviewMethod": "latent2rgb", "Comfy.Minimap.Visible": False})
         yield running
@@ -60,12 +58,11 @@ def page(server):
 @pytest.mark.parametrize("name", TEMPLATES)
 def test_a_template_runs_from_its_card(server, page, errors, name):
     open_card(page, name)
-    check_layout(page, files_missing=name in OPENED_ONLY)
-    if name not in OPENED_ONLY:
-        page.evaluate(SET, SMALL)
-        finished(server, run(page))
-        page.wait_for_function(RESULTS, timeout=30_000)
-        check_layout(page)
+    check_layout(page)
+    page.evaluate(SET, SMALL)
+    finished(server, run(page))
+    page.wait_for_function(RESULTS, timeout=30_000)
+    check_layout(page)
     page.screenshot(path=SCREENSHOTS / f"{name}.png")
     assert not errors
 
@@ -133,11 +130,11 @@ def open_card(page, name: str) -> None:
     page.wait_for_timeout(300)  # until its size is final
 
 
-def check_layout(page, files_missing: bool = False) -> None:
-    """Every node is known, none is red unless its file is missing, and none lies on another."""
+def check_layout(page) -> None:
+    """Every node is known, none is red, and none lies on another."""
     nodes = page.evaluate(NODES)
     assert not [node["type"] for node in nodes if not node["known"]]
-    assert files_missing or not [node["type"] for node in nodes if node["red"]]
+    assert not [node["type"] for node in nodes if node["red"]]
     for number, one in enumerate(nodes):
         for other in nodes[:number]:
             beside = one["right"] <= other["left"] or other["right"] <= one["left"]

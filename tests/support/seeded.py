@@ -1,8 +1,11 @@
 """Model files of small seeded random weights, and a small video, made once in a base directory of the host."""
 
 import sys
+import zlib
+from collections.abc import Callable
 from pathlib import Path
 
+from comfy_server import ROOT, link
 from weights import filled, motion_lora_state, motion_state
 
 CHECKPOINT = "random_sd15.safetensors"
@@ -39,11 +42,29 @@ def make_models(base: Path, *more: str) -> None:
         if not picture.exists():
             save_picture(picture)
     if "sdxl" in more:
-        made[models / "checkpoints" / SDXL_CHECKPOINT] = lambda: of_the_host("sdxl_checkpoint_state")
+        large = kept(SDXL_CHECKPOINT, lambda: of_the_host("sdxl_checkpoint_state"))
+        link(large, models / "checkpoints" / SDXL_CHECKPOINT)
         made[models / "animatediff_models" / HOTSHOT] = lambda: halved(motion_state("hotshot", CHANNELS[:3]))
     for path, make in made.items():
         if not path.exists():
             save(make(), path)
+
+
+def kept(name: str, make: Callable[[], dict]) -> Path:
+    """A large file in .dev, made once for all runs of the tests: again where the way to make it has changed."""
+    from filelock import FileLock  # which torch brings
+    from safetensors import safe_open
+
+    path, sources = ROOT / ".dev" / "seeded" / name, ("weights.py", "unets.py")
+    recipe = str(zlib.crc32(b"".join(Path(__file__).with_name(source).read_bytes() for source in sources)))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(path.with_suffix(".lock")):
+        if path.exists():
+            with safe_open(path, "pt") as file:
+                if file.metadata() == {"recipe": recipe}:
+                    return path
+        save(make(), path, {"recipe": recipe})
+    return path
 
 
 LAYER = "lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn1_to_q"
@@ -92,12 +113,12 @@ def save_picture(path: Path, size: int = 64) -> None:
     Image.fromarray(picture).save(path)
 
 
-def save(state: dict, path: Path) -> None:
+def save(state: dict, path: Path, metadata: dict[str, str] | None = None) -> None:
     from safetensors.torch import save_file
 
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".part")
-    save_file({key: value.contiguous() for key, value in state.items()}, part)
+    save_file({key: value.contiguous() for key, value in state.items()}, part, metadata)
     part.replace(path)
 
 

@@ -18,16 +18,21 @@ SEEDED = {
 """Folder under models -> the seeded file for whatever a template wants from there."""
 OF_A_KIND = {"ADE_LoadAnimateLCMI2VModel": seeded.ANIMATELCM_I2V}
 """Node type that wants another kind of file -> that file."""
+FOR_SDXL = {
+    "sd_xl_base_1.0.safetensors": seeded.SDXL_CHECKPOINT,
+    "hsxl_temporal_layers.f16.safetensors": seeded.HOTSHOT,
+}
+"""File that a template names -> the seeded one."""
 INPUTS = {"LoadImage": seeded.PICTURE, "LoadVideo": seeded.VIDEO}
 
 
 def make_template_files(comfyui: Path, base: Path, graphs: list[dict]) -> None:
-    """In the base directory of a server: what `graphs` name in their nodes, of seeded weights for SD1.5."""
+    """In the base directory of a server: what `graphs` name in their nodes, of seeded weights."""
     environment = os.environ | {"COMFYUI_DIR": str(comfyui)}
-    subprocess.run([sys.executable, seeded.__file__, str(base), "all"], check=True, env=environment)
+    subprocess.run([sys.executable, seeded.__file__, str(base), "all", "sdxl"], check=True, env=environment)
     for node in (node for graph in graphs for node in graph["nodes"]):
         for file in node["properties"].get("models", ()):
-            kind = OF_A_KIND.get(node["type"]) or SEEDED[file["directory"]]
+            kind = FOR_SDXL.get(file["name"]) or OF_A_KIND.get(node["type"]) or SEEDED[file["directory"]]
             put(base / "models" / file["directory"] / kind, file["name"])
         if node["type"] in INPUTS:
             link(base / "input" / INPUTS[node["type"]], base / "input" / node["widgets_values"][0])
