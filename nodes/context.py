@@ -6,7 +6,7 @@ from ..sampling import presets
 from ..sampling.fuse import ALL as FUSE_METHODS
 from ..sampling.handler import with_windows
 from ..sampling.run import watch
-from ..sampling.windows import WindowPlan
+from ..sampling.windows import STANDARD_SHIFTED, WindowPlan
 
 
 class ContextWindows(io.ComfyNode):
@@ -58,6 +58,7 @@ class ContextWindows(io.ComfyNode):
                 io.Combo.Input(
                     "context_schedule",
                     options=presets.SCHEDULES,
+                    default=STANDARD_SHIFTED,
                     tooltip="custom: how the windows lie. standard_static: the same at each step. standard_shifted: "
                     "as many, moved to and fro. standard_uniform: "
                     "moved from step to step. looped_uniform: also across the end. batched: side by side, no overlap.",

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from animatediff_native.sampling.presets import preset
 from workflows import EXAMPLES
 
 TEMPLATES = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(EXAMPLES.glob("*.json"))}
@@ -34,6 +35,17 @@ def test_every_loader_says_where_its_file_is_to_be_had(name):
         if node["type"] in LOADERS:
             (file,) = node["properties"]["models"]
             assert file["name"] == node["widgets_values"][0] == file["url"].split("/")[-1].split("?")[0]
+
+
+@every_template
+def test_windows_show_what_their_preset_does(name):
+    """The page shows the settings of `custom` for every preset."""
+    for node in TEMPLATES[name]["nodes"]:
+        if node["type"] == "ADN_ContextWindows":
+            chosen, length, overlap, schedule, fuse_method, stride, closed = node["widgets_values"]
+            plan = preset(chosen, length)
+            assert (overlap, schedule) == (plan.context_overlap, plan.context_schedule)
+            assert (fuse_method, stride, closed) == (plan.fuse_method, plan.context_stride, plan.closed_loop)
 
 
 @every_template
