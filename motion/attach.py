@@ -15,7 +15,7 @@ from .fit import check_fit
 from .formats import MotionFormat
 from .neighbours import refuse_ade
 from .norms import norms_across_frames
-from .picture import Picture
+from .picture import Picture, with_own_picture
 from .run import KEY, VIEWS, MotionRun, ad_params, frames_of_call, moment_at, note_areas, part_of
 from .settings import MotionSettings
 from .strength import Moment, is_zero
@@ -30,6 +30,7 @@ def attach(model: ModelPatcher, motion_model: ModelPatcher, settings: MotionSett
     """
     refuse_ade(model)
     check_fit(model, motion_model.model.format)
+    settings = with_own_picture(settings, motion_model)
     check_picture(motion_model.model.format, settings)
     model = model.clone()
     motion_model = held_as(model, motion_model.clone())
@@ -56,7 +57,7 @@ def check_picture(motion_format: MotionFormat, settings: MotionSettings) -> None
         )
     log.warning(
         "%s was trained with a picture to start from, and gets none here: frames come out poor. "
-        "For text to video load AnimateLCM_sd15_t2v.",
+        "Put Start from Picture behind Load Motion Model, or for text to video load AnimateLCM_sd15_t2v.",
         motion_format.family.name,
     )
 

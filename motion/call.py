@@ -58,16 +58,20 @@ class PlacedModule:
     norm_across_frames: bool
     feature: Tensor | None = None
     """What the image encoder adds to a hidden state before the module, for one cond."""
+    feature_strength: float | Seen = 1.0
     feature_when_disabled: bool = False
 
     def run(self, x: Tensor, frames: int, views: Views | None) -> Tensor:
         """x: (b f) c h w."""
         effect = over(self.effect, x)
         if is_zero(effect):
-            return x if self.feature is None or not self.feature_when_disabled else x + laid_on(self.feature, x)
-        fed = x if self.feature is None else x + laid_on(self.feature, x)
-        moved = self.module(fed, frames, self.norm_across_frames, views, self.steering(x))
+            return self.fed(x) if self.feature_when_disabled else x
+        moved = self.module(self.fed(x), frames, self.norm_across_frames, views, self.steering(x))
         return torch.lerp(x, moved, effect) if isinstance(effect, Tensor) or effect != 1.0 else moved
+
+    def fed(self, x: Tensor) -> Tensor:
+        """x with what the picture adds: (b f) c h w."""
+        return x if self.feature is None else x + over(self.feature_strength, x) * laid_on(self.feature, x)
 
     def steering(self, x: Tensor) -> Steering:
         loras: dict[nn.Module, list[LowRank]] = {}
@@ -120,6 +124,8 @@ class MotionCall:
             for site in modules:
                 self.owed[site] = self.owed.get(site, 0) + 1
             running = running_loras(motion, moment)
+            picture = settings.reference
+            picture_strength = 0.0 if picture is None else amount_at(picture.strength, moment)
             for blocks, names in sites_by_part(motion.model.format).items():
                 for place, (site, channels) in zip(places[blocks], names, strict=False):
                     effect, scales = settings.of(site, moment)
@@ -128,7 +134,7 @@ class MotionCall:
                         for model, strength in running
                         for name, down, up, scale in model.of(site)
                     )
-                    level = fed_level(site)
+                    level = None if is_zero(picture_strength) else fed_level(site)
                     module = PlacedModule(
                         site,
                         modules[site],
@@ -137,8 +143,9 @@ class MotionCall:
                         loras,
                         sinusoid_on(frames, channels, x.device, dtype),
                         own_norms.motion_modules,
-                        None if features is None or level is None else features[level],
-                        settings.reference is not None and settings.reference.when_disabled,
+                        None if level is None else features[level],
+                        amounts.of(picture_strength),
+                        picture is not None and picture.when_disabled,
                     )
                     self.placed.setdefault(place.block, (place.layer, []))[1].append(module)
 

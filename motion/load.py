@@ -147,7 +147,10 @@ def readjusted(motion_model: ModelPatcher, adjustments: Adjustments) -> ModelPat
         raise ValueError("Adjust Motion Model changes the file's own weights: put it before Load Motion LoRA.")
     path, before, _, *encoder = motion_model.cached_patcher_init[1]
     both = Adjustments((*before.positions, *adjustments.positions), (*before.weights, *adjustments.weights))
-    return load_motion_model(path, both, True, *encoder)
+    adjusted = load_motion_model(path, both, True, *encoder)
+    for key, value in motion_model.attachments.items():  # a picture to start from
+        adjusted.set_attachments(key, value)
+    return adjusted
 
 
 def read_tensors(path: str) -> dict[str, torch.Tensor]:

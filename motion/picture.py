@@ -6,37 +6,88 @@ from dataclasses import dataclass, field, replace
 import comfy.utils
 import torch
 from comfy.model_patcher import ModelPatcher
+from comfy.sd import VAE
 from torch import Tensor
 
 from .formats import LATENT_CHANNELS
 from .image_encoder import ImageEncoder
-from .settings import MotionSettings, ReferencePicture, in_range
+from .settings import MotionSettings, ReferencePicture
+from .strength import Strength
 
 DRIFT_AT_MOST = 10.0
+STRONGEST = 10.0
+OWN_PICTURE = "animatediff_picture"
+"""A motion model's attachment: the ReferencePicture that it starts from wherever it is applied."""
 
 
-def with_picture(
-    settings: MotionSettings, motion_model: ModelPatcher, latents: Tensor, drift: float, when_disabled: bool
-) -> MotionSettings:
-    """`settings` with a picture for `motion_model`. latents: n 4 h w, as the VAE gives them.
+def reference_picture(
+    motion_model: ModelPatcher, latents: Tensor, drift: float, when_disabled: bool, strength: Strength = 1.0
+) -> ReferencePicture:
+    """A picture for `motion_model`. latents: n 4 h w, as the VAE gives them.
 
     Raises ValueError where the motion model has no image encoder, or the latents are of another kind.
     """
+    check_encoder(motion_model)
+    if latents.ndim != 4 or latents.shape[1] != LATENT_CHANNELS or not len(latents):
+        raise ValueError(
+            f"The picture's latents have the shape {list(latents.shape)}, and must be pictures of {LATENT_CHANNELS} "
+            "channels (n, 4, height, width). Encode the picture with the VAE of an SD1.5 checkpoint."
+        )
+    if not latents.isfinite().all():
+        raise ValueError("The picture's latents hold NaN or infinity. Encode it again, with the VAE in 32 bits.")
+    return ReferencePicture(latents, drift, when_disabled, strength)
+
+
+def check_encoder(motion_model: ModelPatcher) -> None:
+    """Raises ValueError where it cannot start from a picture."""
     motion_format = motion_model.model.format
     if not motion_format.image_encoder:
         raise ValueError(
-            f"This motion model ({motion_format.family.name}) has no image encoder, so it cannot start from ref_latent."
-            " Load AnimateLCM_sd15_i2v, or use Apply AnimateDiff Model without ref_latent."
+            f"This motion model ({motion_format.family.name}) has no image encoder, so it cannot start from a picture. "
+            "Load AnimateLCM_sd15_i2v, or apply this one without a picture."
         )
-    if latents.ndim != 4 or latents.shape[1] != LATENT_CHANNELS or not len(latents):
+
+
+def starting_from(motion_model: ModelPatcher, reference: ReferencePicture) -> ModelPatcher:
+    """A clone of `motion_model` that starts from that picture wherever it is applied."""
+    motion_model = motion_model.clone()
+    motion_model.set_attachments(OWN_PICTURE, reference)
+    return motion_model
+
+
+def with_own_picture(settings: MotionSettings, motion_model: ModelPatcher) -> MotionSettings:
+    """`settings` with the picture that `motion_model` starts from, if it has one."""
+    own = motion_model.get_attachment(OWN_PICTURE)
+    return settings if own is None else replace(settings, reference=own)
+
+
+def encoded_to_size(image: Tensor, vae: VAE, like: Tensor, scale_method: str, crop: str) -> Tensor:
+    """Pictures (n h w c, 0 to 1) -> latents (n 4 h w) of the height and width of the latents `like`."""
+    height, width = (vae.spacial_compression_encode() * side for side in like.shape[-2:])
+    pixels = comfy.utils.common_upscale(image.movedim(-1, 1), width, height, scale_method, crop).movedim(1, -1)
+    return vae.encode(pixels[..., :3])
+
+
+def check_inputs(image: Tensor, vae: VAE | None, latents: Tensor) -> None:
+    """Raises ValueError where `encoded_to_size` could not make latents for SD1.5 of them."""
+    if image.ndim != 4 or not image.numel():
         raise ValueError(
-            f"ref_latent has the shape {list(latents.shape)}, and must hold pictures of {LATENT_CHANNELS} channels "
-            "(n, 4, height, width). Encode the picture with the VAE of an SD1.5 checkpoint."
+            f"image has the shape {list(image.shape)}, and must be pictures (n, height, width, 3). Connect Load Image."
         )
-    if not latents.isfinite().all():
-        raise ValueError("ref_latent holds NaN or infinity. Encode the picture again, with the VAE in 32 bits.")
-    drift = in_range("ref_drift", drift, 0.0, DRIFT_AT_MOST)
-    return replace(settings, reference=ReferencePicture(latents, drift, when_disabled))
+    if not image.isfinite().all():
+        raise ValueError("image holds NaN or infinity. Connect Load Image, or correct the node that makes it.")
+    if vae is None:
+        raise ValueError("There is no VAE in the checkpoint's file. Connect one for SD1.5 from Load VAE.")
+    if vae.latent_channels != LATENT_CHANNELS:
+        raise ValueError(
+            f"The VAE makes latents of {vae.latent_channels} channels, and must make {LATENT_CHANNELS}. "
+            "Connect the VAE of an SD1.5 checkpoint."
+        )
+    if latents.ndim != 4 or not latents.numel():
+        raise ValueError(
+            f"latent_image has the shape {list(latents.shape)}, and must be frames (frames, 4, height, width). "
+            "Connect what the sampler gets, from Empty Latent Image as a rule."
+        )
 
 
 @dataclass(frozen=True)

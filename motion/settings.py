@@ -56,6 +56,8 @@ class ReferencePicture:
     """How strongly the picture's features depend on a frame's place in the clip; 0.8 in training."""
     when_disabled: bool = False
     """Whether they are added also where the motion model has no effect, or is out of its range."""
+    strength: Strength = 1.0
+    """Multiplies the features; 1 is as trained."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +91,7 @@ class MotionSettings:
         """Whether nothing of it depends on the noise level."""
         strengths = [self.motion_scale, self.effect]
         strengths += [each for block in self.blocks for each in (block.effect, *block.scales)]
+        strengths += [] if self.reference is None else [self.reference.strength]
         whole = self.start_percent <= 0.0 and self.end_percent >= 1.0
         return whole and self.keyframes is None and not any(callable(each) for each in strengths)
 

@@ -36,7 +36,7 @@ class FrameSchedule(io.ComfyNode):
             display_name="Frame Schedule (AnimateDiff)",
             category="animatediff/schedules",
             description="A value for each frame of the clip, and for a region where there is a mask. For motion scale, "
-            "effect, motion LoRAs and guidance.",
+            "effect, motion LoRAs, a picture's strength and guidance.",
             search_aliases=["animatediff", "multival", "value schedule", "keyframe", "curve", "关键帧", "多值", "曲线"],
             inputs=[
                 io.String.Input(
@@ -79,7 +79,8 @@ class StepSchedule(io.ComfyNode):
             node_id="ADN_StepSchedule",
             display_name="Step Schedule (AnimateDiff)",
             category="animatediff/schedules",
-            description="A value that changes over the sampling. For motion scale, effect, motion LoRAs and guidance.",
+            description="A value that changes over the sampling. For motion scale, effect, motion LoRAs, a picture's "
+            "strength and guidance.",
             search_aliases=["animatediff", "keyframe", "timestep", "curve", "关键帧", "时间步"],
             inputs=[
                 io.String.Input(

@@ -1,14 +1,16 @@
 """AnimateLCM-I2V in shared workflows: a motion model that starts from a picture."""
 
-import comfy.utils
+from dataclasses import replace
+
 from comfy_api.latest import io
 
 from ...motion.load import encoder_alone, encoder_file
-from ...motion.picture import with_picture
+from ...motion.picture import DRIFT_AT_MOST, encoded_to_size, reference_picture
+from ...motion.settings import in_range
 from .gen2 import ad_settings, loaded, model_name, settings_of, steering_in_a_range, with_loras
 from .types import MotionModelADE, MotionModels, form
 
-REPLACED = "this form, too: no other node starts a motion model from a picture"
+START = "Start from Picture (AnimateDiff)"
 
 
 class LoadAnimateLCMI2VModel(io.ComfyNode):
@@ -16,7 +18,7 @@ class LoadAnimateLCMI2VModel(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         output = MotionModelADE.Output(display_name="MOTION_MODEL")
         ids = "ADE_LoadAnimateLCMI2VModel", "Load AnimateLCM-I2V Model"
-        schema = form(*ids, [model_name(), ad_settings()], output, REPLACED)
+        schema = form(*ids, [model_name(), ad_settings()], output, "Load Motion Model")
         schema.outputs += [MotionModelADE.Output(display_name="encoder_only")]
         return schema
 
@@ -61,7 +63,7 @@ class ApplyAnimateLCMI2VModel(io.ComfyNode):
                 *steering_in_a_range(),
             ],
             MotionModels.Output(display_name="M_MODELS"),
-            REPLACED,
+            f"{START} and Apply Motion Model",
         )
 
     @classmethod
@@ -82,8 +84,10 @@ class ApplyAnimateLCMI2VModel(io.ComfyNode):
     ) -> io.NodeOutput:
         span = start_percent, end_percent
         settings = settings_of(scale_multival, effect_multival, ad_keyframes, per_block, span)
-        settings = with_picture(settings, motion_model, ref_latent["samples"], ref_drift, apply_ref_when_disabled)
-        return io.NodeOutput((*prev_m_models, (with_loras(motion_model, motion_lora), settings)))
+        drift = in_range("ref_drift", ref_drift, 0.0, DRIFT_AT_MOST)
+        reference = reference_picture(motion_model, ref_latent["samples"], drift, apply_ref_when_disabled)
+        pair = with_loras(motion_model, motion_lora), replace(settings, reference=reference)
+        return io.NodeOutput((*prev_m_models, pair))
 
 
 class UpscaleAndVAEEncode(io.ComfyNode):
@@ -109,14 +113,13 @@ class UpscaleAndVAEEncode(io.ComfyNode):
                 ),
             ],
             io.Latent.Output(display_name="LATENT"),
-            "Upscale Image and VAE Encode",
+            START,
         )
 
     @classmethod
     def execute(cls, image, vae, latent_size: dict, scale_method: str, crop: str) -> io.NodeOutput:
-        height, width = (vae.spacial_compression_encode() * side for side in latent_size["samples"].shape[-2:])
-        pixels = comfy.utils.common_upscale(image.movedim(-1, 1), width, height, scale_method, crop).movedim(1, -1)
-        return io.NodeOutput({"samples": vae.encode(pixels[..., :3])})
+        samples = encoded_to_size(image, vae, latent_size["samples"], scale_method, crop)
+        return io.NodeOutput({"samples": samples})
 
 
 class InjectI2VIntoAnimateDiffModel(io.ComfyNode):
@@ -133,7 +136,7 @@ class InjectI2VIntoAnimateDiffModel(io.ComfyNode):
                 ad_settings(),
             ],
             MotionModelADE.Output(display_name="MOTION_MODEL"),
-            REPLACED,
+            f"{START} with keep_without_motion, and Apply Motion Model twice: first AnimateLCM-I2V with an effect of 0",
         )
 
     @classmethod

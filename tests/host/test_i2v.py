@@ -8,33 +8,9 @@ from animatediff_native.sampling.handler import with_windows
 from animatediff_native.sampling.schedules import FrameValues, parsed
 from animatediff_native.sampling.windows import STANDARD_STATIC, WindowPlan
 from clips import FRAMES, conditioning, latents, sample
-from i2v import FORMS, applied, without_picture
+from i2v import FORMS, Fed, applied, without_picture
 from oracles import relative_error
 from unets import unet_model
-
-
-class Fed:
-    """What the image encoder of a MOTION_MODEL gives, and what its motion modules get and give, while it is open."""
-
-    def __init__(self, motion):
-        self.encoded, self.inputs, self.hooks = [], {}, []
-        model = motion.model
-        self.hooks.append(model.img_encoder.register_forward_hook(self.note_encoded, with_kwargs=False))
-        for site, module in model.sites().items():
-            hook = module.register_forward_hook(
-                lambda _, inputs, output, site=site: self.inputs.setdefault(site, []).append((inputs[0], output))
-            )
-            self.hooks.append(hook)
-
-    def note_encoded(self, _, inputs, output):
-        self.encoded.append((inputs, output))
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        for hook in self.hooks:
-            hook.remove()
 
 
 def test_a_picture_changes_the_frames(sd15, i2v):

@@ -1,15 +1,13 @@
 """AnimateLCM-I2V: files and forms, and what they refuse."""
 
-import comfy.sd
-import comfy.taesd.taesd
 import pytest
 import torch
 from animatediff_native.motion.adjust import Adjustments
 from animatediff_native.motion.load import load_motion_model, readjusted
 from clips import latents, motion_model, sample
-from i2v import FORMS, I2V, PLAIN, SDXL, applied, without_picture
+from i2v import FORMS, I2V, PLAIN, SDXL, applied, small_vae, without_picture
 from unets import SD15_CHANNELS, unet_model
-from weights import filled, image_encoder_shapes, motion_state
+from weights import image_encoder_shapes, motion_state
 
 import nodes
 
@@ -62,8 +60,7 @@ def test_an_injected_image_encoder(sd15, i2v_folder, i2v):
 @pytest.mark.parametrize("crop", ["center", "disabled"])
 def test_a_picture_is_brought_to_the_size_of_the_clip(crop):
     """The same as the host's Upscale Image and VAE Encode."""
-    weights = filled({key: tuple(value.shape) for key, value in comfy.taesd.taesd.TAESD().state_dict().items()})
-    vae = comfy.sd.VAE(sd=weights)
+    vae = small_vae()
     image = torch.rand(2, 40, 100, 4, generator=torch.Generator().manual_seed(8))
     inputs = {"latent_size": {"samples": latents(4, 5, 7)}, "scale_method": "bicubic", "crop": crop}
     found = FORMS["UpscaleAndVAEEncode"].execute(image, vae, **inputs).result[0]["samples"]
@@ -79,20 +76,23 @@ NONSENSE = {
     ),
     "a motion model without image encoder": (
         lambda w: applied(w.model, motion_model()),
-        "This motion model .AnimateDiff v3. has no image encoder, so it cannot start from ref_latent",
+        "This motion model .AnimateDiff v3. has no image encoder, so it cannot start from a picture",
     ),
     "latents of 16 channels": (
         lambda w: applied(w.model, w.motion, torch.zeros(1, 16, 8, 8)),
-        r"ref_latent has the shape \[1, 16, 8, 8\], and must hold pictures of 4 channels",
+        r"The picture's latents have the shape \[1, 16, 8, 8\], and must be pictures of 4 channels",
     ),
     "latents of a video": (
         lambda w: applied(w.model, w.motion, torch.zeros(1, 4, 3, 8, 8)),
-        r"ref_latent has the shape \[1, 4, 3, 8, 8\]",
+        r"The picture's latents have the shape \[1, 4, 3, 8, 8\]",
     ),
-    "no latents": (lambda w: applied(w.model, w.motion, torch.zeros(0, 4, 8, 8)), "ref_latent has the shape"),
+    "no latents": (
+        lambda w: applied(w.model, w.motion, torch.zeros(0, 4, 8, 8)),
+        "The picture's latents have the shape",
+    ),
     "latents of NaN": (
         lambda w: applied(w.model, w.motion, torch.full((1, 4, 8, 8), float("nan"))),
-        "ref_latent holds NaN or infinity",
+        "The picture's latents hold NaN or infinity",
     ),
     "a drift of NaN": (lambda w: applied(w.model, w.motion, ref_drift=float("nan")), "ref_drift is nan, and must be"),
     "a drift below 0": (lambda w: applied(w.model, w.motion, ref_drift=-1.0), "ref_drift is -1, and must be from 0"),

@@ -35,9 +35,10 @@ VIEW, ORIGIN, INDENT, GAP, MARGIN, COLORS = (1400, 1100), (300, 160), 24, 22, 20
 
 CHECKPOINT, SAMPLER = "CheckpointLoaderSimple", "KSampler"
 LOAD, LORA, ADJUST = "ADN_LoadMotionModel", "ADN_LoadMotionLoRA", "ADN_AdjustMotionModel"
+START = "ADN_StartFromPicture"
 APPLY, BLOCKS, WINDOWS, PREVIEW = "ADN_ApplyMotionModel", "ADN_BlockWeights", "ADN_ContextWindows", "ADN_PreviewWindows"
 PIECES, FRAMES, STEPS = "ADN_ContextSampler", "ADN_FrameSchedule", "ADN_StepSchedule"
-V3, V2 = "mm_sd15_v3.safetensors", "mm_sd_v15_v2.ckpt"
+V3, V2, I2V = "mm_sd15_v3.safetensors", "mm_sd_v15_v2.ckpt", "AnimateLCM_sd15_i2v.ckpt"
 SETTINGS_OF_AUTHORS = {
     "seed": 42,
     "control_after_generate": "fixed",
@@ -47,7 +48,7 @@ SETTINGS_OF_AUTHORS = {
 }
 ZOOM, PAN = "v2_lora_ZoomIn.ckpt", "v2_lora_PanLeft.ckpt"
 
-WIDTHS = {LOAD: 330, LORA: 330, ADJUST: 330}
+WIDTHS = {LOAD: 330, LORA: 330, ADJUST: 330, START: 330}
 """Of nodes that show a line of text after a run; the others have the page's own."""
 
 
@@ -119,6 +120,17 @@ GRAPHS = {
             folded(SAMPLER, 2, model=2),
         ),
         (shown(2),),
+    ),
+    START: Picture(
+        (
+            folded(CHECKPOINT),
+            folded("LoadImage", 0, {"image": seeded.PICTURE}),
+            folded("EmptyLatentImage", 0, {"batch_size": 16}),
+            folded(LOAD, 0, {"model_name": I2V}),
+            Node(START, 1, {}, {"motion_model": 3, "image": 1, "latent_image": 2, "vae": 0}),
+            folded(APPLY, 2, model=0, motion_model=4),
+        ),
+        (shown(5),),
     ),
     WINDOWS: behind_apply(WINDOWS),
     PIECES: Picture(
@@ -237,7 +249,9 @@ def make_models(comfyui: Path, base: Path) -> None:
     models = base / "models"
     (models / "checkpoints" / seeded.CHECKPOINT).rename(models / "checkpoints" / "v1-5-pruned-emaonly-fp16.safetensors")
     (models / "animatediff_models" / seeded.MOTION_MODEL).rename(models / "animatediff_models" / V3)
-    torch.save(seeded.halved(motion_state("v2", seeded.CHANNELS)), models / "animatediff_models" / V2)
+    for name, family in ((V2, "v2"), (I2V, "animatelcm_i2v")):
+        torch.save(seeded.halved(motion_state(family, seeded.CHANNELS)), models / "animatediff_models" / name)
+    seeded.save_picture(base / "input" / seeded.PICTURE)
     loras = models / "animatediff_motion_lora"
     loras.mkdir()
     for name in (ZOOM, PAN):

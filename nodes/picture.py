@@ -1,0 +1,114 @@
+"""A picture on a MOTION_MODEL that has an image encoder: the clip starts from it."""
+
+from comfy_api.latest import io
+
+from ..motion.picture import (
+    DRIFT_AT_MOST,
+    STRONGEST,
+    check_encoder,
+    check_inputs,
+    encoded_to_size,
+    reference_picture,
+    starting_from,
+)
+from ..motion.settings import in_range
+from ..sampling.schedules import times
+from .text import show
+from .types import MotionModel, StrengthSchedule
+
+
+class StartFromPicture(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="ADN_StartFromPicture",
+            display_name="Start from Picture (AnimateDiff)",
+            category="animatediff",
+            description="Image to video: the clip shows what is in a picture. Between Load Motion Model, with "
+            "AnimateLCM_sd15_i2v, and Apply Motion Model.",
+            search_aliases=[
+                "animatediff",
+                "image to video",
+                "image to animation",
+                "img2vid",
+                "i2v",
+                "init image",
+                "start image",
+                "first frame",
+                "reference image",
+                "ref_latent",
+                "animatelcm",
+                "animatelcm-i2v",
+                "图生视频",
+                "图生动画",
+                "首帧",
+                "起始图",
+            ],
+            inputs=[
+                MotionModel.Input("motion_model", tooltip="AnimateLCM-I2V, from Load Motion Model."),
+                io.Image.Input(
+                    "image", tooltip="The picture to start from. Several are for the frames of the clip in turn."
+                ),
+                io.Vae.Input("vae", tooltip="The checkpoint's VAE."),
+                io.Latent.Input(
+                    "latent_image",
+                    tooltip="What the sampler gets as latent_image: the picture is brought to its size, and what does "
+                    "not fit its shape is cut off.",
+                ),
+                io.Float.Input(
+                    "drift",
+                    default=0.8,
+                    min=0.0,
+                    max=DRIFT_AT_MOST,
+                    step=0.01,
+                    tooltip="How far the frames may leave the picture: 0 keeps closest to it, 0.8 is as trained.",
+                ),
+                io.Float.Input(
+                    "strength",
+                    default=1.0,
+                    min=0.0,
+                    max=STRONGEST,
+                    step=0.01,
+                    tooltip="How much the picture counts. 1 is as trained, 0 is no picture.",
+                ),
+                io.Boolean.Input(
+                    "keep_without_motion",
+                    default=False,
+                    tooltip="Whether the picture counts also where Apply Motion Model has an effect of 0, or is out of "
+                    "its start_percent and end_percent.",
+                    advanced=True,
+                ),
+                StrengthSchedule.Input(
+                    "strength_schedule",
+                    optional=True,
+                    tooltip="Multiplies strength over frames, regions or the sampling.",
+                ),
+            ],
+            outputs=[MotionModel.Output(display_name="motion_model")],
+            hidden=[io.Hidden.unique_id],
+        )
+
+    @classmethod
+    def execute(
+        cls,
+        motion_model,
+        image,
+        vae,
+        latent_image: dict,
+        drift: float,
+        strength: float,
+        keep_without_motion: bool,
+        strength_schedule=None,
+    ) -> io.NodeOutput:
+        check_encoder(motion_model)
+        check_inputs(image, vae, latent_image["samples"])
+        drift = in_range("drift", drift, 0.0, DRIFT_AT_MOST)
+        strength = times(in_range("strength", strength, 0.0, STRONGEST), strength_schedule)
+        latents = encoded_to_size(image, vae, latent_image["samples"], "lanczos", "center")
+        reference = reference_picture(motion_model, latents, drift, keep_without_motion, strength)
+        height, width = (vae.spacial_compression_encode() * side for side in latents.shape[-2:])
+        show(cls, f"{'1 picture' if len(latents) == 1 else f'{len(latents)} pictures in turn'}, {width} x {height}")
+        return io.NodeOutput(starting_from(motion_model, reference))
+
+
+NODES = [StartFromPicture]
