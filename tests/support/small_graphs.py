@@ -16,10 +16,7 @@ FILES = {
 }
 """The small files, by the inputs that name them."""
 
-OF_A_KIND = {
-    ("ADN_LoadMotionLoRA", "lora_name"): seeded.MOTION_LORA,
-    ("ADE_LoadAnimateLCMI2VModel", "model_name"): seeded.ANIMATELCM_I2V,
-}
+OF_A_KIND = {("ADN_LoadMotionLoRA", "lora_name"): seeded.MOTION_LORA}
 """Where the node wants another kind of file."""
 
 
@@ -27,7 +24,7 @@ def small(prompt: dict, pixels: int = 64, steps: int = 2, frames: int | None = N
     """The prompt with the random models, on few pixels and steps."""
     for node in prompt.values():
         values = {name: value for name, value in node["inputs"].items() if isinstance(value, str)}
-        node["inputs"].update({name: file for name, file in FILES.items() if name in values})
+        node["inputs"].update({name: small_file(name, values[name]) for name in FILES.keys() & values.keys()})
     for (class_type, name), file in OF_A_KIND.items():
         for node in nodes_of(prompt, class_type):
             node[name] = file
@@ -42,6 +39,11 @@ def small(prompt: dict, pixels: int = 64, steps: int = 2, frames: int | None = N
     for node in nodes_of(prompt, "ImageScaleToTotalPixels"):
         node["megapixels"] = 0.01
     return prompt
+
+
+def small_file(name: str, wanted: str) -> str:
+    """The small file for the one that the input `name` asks for."""
+    return seeded.ANIMATELCM_I2V if name == "model_name" and "i2v" in wanted else FILES[name]
 
 
 def pictures_in(file: Path) -> list[bytes]:

@@ -16,13 +16,12 @@ SEEDED = {
     "loras": seeded.LORA,
 }
 """Folder under models -> the seeded file for whatever a template wants from there."""
-OF_A_KIND = {"ADE_LoadAnimateLCMI2VModel": seeded.ANIMATELCM_I2V}
-"""Node type that wants another kind of file -> that file."""
-FOR_SDXL = {
+OF_A_KIND = {
+    "AnimateLCM_sd15_i2v.ckpt": seeded.ANIMATELCM_I2V,
     "sd_xl_base_1.0.safetensors": seeded.SDXL_CHECKPOINT,
     "hsxl_temporal_layers.f16.safetensors": seeded.HOTSHOT,
 }
-"""File that a template names -> the seeded one."""
+"""A file of another kind that a template wants -> the seeded one."""
 INPUTS = {"LoadImage": seeded.PICTURE, "LoadVideo": seeded.VIDEO}
 
 
@@ -32,7 +31,7 @@ def make_template_files(comfyui: Path, base: Path, graphs: list[dict]) -> None:
     subprocess.run([sys.executable, seeded.__file__, str(base), "all", "sdxl"], check=True, env=environment)
     for node in (node for graph in graphs for node in graph["nodes"]):
         for file in node["properties"].get("models", ()):
-            kind = FOR_SDXL.get(file["name"]) or OF_A_KIND.get(node["type"]) or SEEDED[file["directory"]]
+            kind = OF_A_KIND.get(file["name"]) or SEEDED[file["directory"]]
             put(base / "models" / file["directory"] / kind, file["name"])
         if node["type"] in INPUTS:
             link(base / "input" / INPUTS[node["type"]], base / "input" / node["widgets_values"][0])
