@@ -17,6 +17,7 @@ from animatediff_native.sampling.windows import BATCHED, STANDARD_STATIC, Window
 from clips import animated, conditioning, latents, motion_model, sample
 from oracles import relative_error
 from weights import tensor_for
+from workflows import example
 
 ONE, CALM = FrameValues(parsed("0: 1, 7: 1")), FrameValues(parsed("0: 1, 7: 0.2"))
 
@@ -165,6 +166,20 @@ def test_two_motion_models_in_their_ranges(sd15, motion):
     clip = sample(both, steps=4)
     assert motion.runs_of_every_site() in (2, 3)
     assert not torch.allclose(clip, sample(first, steps=4), atol=1e-1)
+
+
+def test_the_template_hands_over_from_one_motion_model_to_the_other(sd15):
+    """Two Motion Models: the one in the first steps, the other in the last, and both in the step between."""
+    model, ran = sd15, []
+    schedules = [node for node in example("Two Motion Models")["nodes"] if node["type"] == "ADN_StepSchedule"]
+    for family, node in zip(("v2", "v3"), schedules, strict=True):
+        motion = motion_model(family)
+        motion.model.sites()["down_blocks.0.motion_modules.0"].register_forward_hook(
+            lambda *_, family=family: ran.append(family)
+        )
+        model = animated(model, motion, effect=step_values(node["widgets_values"][0]))
+    sample(model, steps=10)
+    assert ran == [*["v2"] * 4, "v2", "v3", *["v3"] * 5]
 
 
 def test_a_motion_model_whose_range_is_over_leaves_the_gpu(sd15, monkeypatch):

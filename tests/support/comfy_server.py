@@ -133,7 +133,7 @@ class ComfyServer:
                 if event["type"] == "progress" and on_progress:
                     on_progress(prompt[data["node"]]["class_type"], data["value"], data["max"])
                 elif event["type"] == "executed":
-                    outputs[data["node"]] = data["output"]
+                    outputs[data["node"]] = data["output"] or {}  # None for a node whose twin has just run
                 elif event["type"] == "execution_error":
                     raise ServerError(f"{data['node_type']}: {data['exception_message'].strip()}")
                 elif event["type"] == "execution_interrupted":
