@@ -52,6 +52,8 @@ class MotionRun:
     """Motion models whose range is over."""
     features: dict = field(default_factory=dict)
     """The last features of each reference (`picture.Picture.kept`)."""
+    caches: list = field(default_factory=list)
+    """What EasyCache kept for each window in the last evaluation of the model (`step_caches.Kept`)."""
 
     def release(self, settled: list[tuple[ModelPatcher, MotionSettings]], moment: Moment) -> None:
         """Takes motion models whose range is over off the GPU; the host loads them again for the next run."""

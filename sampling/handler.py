@@ -21,6 +21,7 @@ from ..motion.strength import Amount, Moment, Part, spread
 from . import fuse
 from .extras import NO_EXTRAS, Extras
 from .reuse import with_reuse
+from .step_caches import Kept, count_windows, holder_of, opened
 from .window_references import WindowReferences
 from .windows import STANDARD_EVEN, WindowPlan, plan_at, windows
 
@@ -133,6 +134,7 @@ class _WindowedCall(WindowHandler):
         self.controls: dict = {}
         self.window: IndexListContextWindow | None = None
         self.references: WindowReferences | None = None
+        self.caches: list[Kept] = []
 
     def run(self, calc_cond_batch, conds, x_in, timestep):
         sigma = timestep.flatten()[0]
@@ -145,8 +147,11 @@ class _WindowedCall(WindowHandler):
         sums = [torch.zeros_like(x_in) for _ in conds]
         totals = x_in.new_zeros((frames, 1, 1, 1))
         reuse = self.open_extras(all_windows, x_in, timestep)
+        groups = self.groups(all_windows, conds, x_in)
+        refers = self.references is not None and self.references.now is not None
+        self.caches = opened(self.options, self.motion_run, groups, refers)
         done, shown = 0, None
-        for group in self.groups(all_windows, conds, x_in):
+        for group in groups:
             indices = [frame for window in group for frame in window]
             self.window = IndexListContextWindow(indices, dim=0, total_frames=frames)
             self.controls = {}
@@ -168,6 +173,7 @@ class _WindowedCall(WindowHandler):
                     total[window] += result[own] * weights
             done += len(group)
             self.report(done_here, done, len(all_windows))
+        count_windows(self.caches, self.options)
         clips = [total.div_(totals) for total in sums]
         if shown is None:
             return clips
@@ -242,7 +248,7 @@ class _WindowedCall(WindowHandler):
             VIDEOS_PER_COND: len(group),
             VIEWS: views,
         }
-        options = self.options | own
+        options = self.options | own | holder_of(self.caches, number)
         if self.references is not None:
             options = self.references.patched(options, number)
         return self.model_options | {"transformer_options": options}

@@ -12,6 +12,7 @@ from ..motion.run import KEY, MotionRun
 from .freeinit import OFFICIAL, FreeInit, reinitialized
 from .noise import NoiseOptions
 from .run import chosen_noise, noise_options, watch
+from .step_caches import count_iteration, of_iteration
 
 ITERATIONS = f"{KEY}_iterations"
 """The MODEL's attachment that holds its Iterations."""
@@ -65,9 +66,10 @@ def sample_repeatedly(
     result = latent_image
     for iteration in range(settings.count):
         noise, latents = start.of(iteration, noise, result)
-        run.iteration, run.step, run.levels = iteration, 0, []
-        told = of_all(callback, iteration, settings.count)
-        result = executor(guider, sigmas, extra_args, told, noise, latents, denoise_mask, disable_pbar)
+        run.iteration, run.step, run.levels, run.caches = iteration, 0, [], []
+        told, own_args = of_all(callback, iteration, settings.count), of_iteration(extra_args)
+        result = executor(guider, sigmas, own_args, told, noise, latents, denoise_mask, disable_pbar)
+        count_iteration(own_args, extra_args, settings.count)
     return result
 
 
