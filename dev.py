@@ -6,6 +6,8 @@
     python dev.py matrix    the host and workflow tests on each ComfyUI that is supported
     python dev.py bench     seconds and memory beside the peers, on full-size random weights (more words go to
                             benchmarks/bench.py: --ade DIR, --scenes clip long, ...)
+    python dev.py speedups  what the host's speed-ups (EasyCache, ToMe, ...) save beside motion, and what they change
+                            (more words go to benchmarks/speedups.py: --full, --only easycache, ...)
     python dev.py workflows FILE_OR_DIR...
                             why nodes of a workflow are red, and which files it needs (fetches nothing)
 
@@ -39,6 +41,7 @@ ARCHIVES = {
 NEWEST = "0.30.0"
 TORCH = ["torch==2.11.0", "torchvision==0.26.0", "torchaudio==2.11.0"]  # one matching set
 GIGABYTES_NEEDED = 8
+MEASUREMENTS = {"bench": "bench.py", "speedups": "speedups.py"}
 
 
 def main() -> int:
@@ -50,9 +53,9 @@ def main() -> int:
     if arguments.command == "matrix":
         return matrix()
     host = find_host(arguments.comfyui, arguments.comfyui_version)
-    if arguments.command == "bench":
+    if script := MEASUREMENTS.get(arguments.command):
         python = environment(host, "tests", "benchmarks")
-        script = str(ROOT / "benchmarks" / "bench.py")
+        script = str(ROOT / "benchmarks" / script)
         return subprocess.call([python, script, *rest], env=os.environ | {"COMFYUI_DIR": str(host)})
     python = environment(host)
     if arguments.command == "test":
@@ -71,16 +74,18 @@ def command_line() -> tuple[argparse.Namespace, list[str]]:
     """(what was asked for, the words for pytest or the benchmark)."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True)
-    names = ("demo", "test", "bench", "matrix", "workflows")
-    demo, test, bench, _, workflows = (commands.add_parser(name, add_help=name != "bench") for name in names)
-    for command in (demo, test, bench):
+    names = ("demo", "test", "matrix", "workflows", *MEASUREMENTS)
+    demo, test, _, workflows, *measurements = (
+        commands.add_parser(name, add_help=name not in MEASUREMENTS) for name in names
+    )
+    for command in (demo, test, *measurements):
         command.add_argument("--comfyui", type=Path, metavar="DIR", help="your own ComfyUI instead of a fetched one")
         command.add_argument("--comfyui-version", choices=ARCHIVES, help=f"which ComfyUI to fetch ({NEWEST})")
     demo.add_argument("--checkpoint", type=Path, metavar="FILE", help="your SD1.5 checkpoint; else random weights")
     demo.add_argument("--motion-model", type=Path, metavar="FILE", help="your motion model; else random weights")
     workflows.add_argument("paths", nargs="+", metavar="FILE_OR_DIR", help="JSON, or a PNG or WebP that carries one")
     arguments, rest = parser.parse_known_args()
-    if rest and arguments.command not in ("test", "bench"):
+    if rest and arguments.command not in ("test", *MEASUREMENTS):
         parser.error(f"unknown: {' '.join(rest)}")
     return arguments, rest
 
