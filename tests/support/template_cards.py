@@ -216,6 +216,16 @@ def pieces(card: Image.Image) -> None:
             arrow(card, (432, 160 + row * 144), (80, 206 + row * 144), color)
 
 
+def two_motion_models(card: Image.Image) -> None:
+    """The noise goes, by one model first, then by the other."""
+    levels = [0.95, 0.75, 0.55, 0.35, 0.15, 0.0]
+    shots = [noisy(scene(140 * DETAIL, number / 5), level) for number, level in enumerate(levels)]
+    strip(card, shots[:3], 96, ACCENT)
+    strip(card, shots[3:], 286, SECOND)
+    line(card, [(36, 262), (300, 262)], ACCENT)
+    line(card, [(212, 452), (476, 452)], SECOND)
+
+
 CARDS: dict[str, Card] = {
     "Text to Animation": text_to_animation,
     "Picture to Animation": picture_to_animation,
@@ -231,6 +241,7 @@ CARDS: dict[str, Card] = {
     "Long Animation with ControlNet": controlnet,
     "Inpaint a Region": inpaint,
     "Animation in Pieces": pieces,
+    "Two Motion Models": two_motion_models,
 }
 
 
