@@ -84,6 +84,50 @@ def over(amount: float | Seen, x: Tensor) -> float | Tensor:
     return amount.over(x) if isinstance(amount, Seen) else amount
 
 
+class Steered:
+    """One motion model in one call of the UNet, with what users set for it."""
+
+    def __init__(
+        self,
+        motion: ModelPatcher,
+        settings: MotionSettings,
+        features: list[Tensor] | None,
+        moment: Moment,
+        amounts: Amounts,
+        norm_across_frames: bool,
+    ):
+        """settings: what `at` gave. features: of the picture that it starts from."""
+        self.settings, self.features, self.moment, self.amounts = settings, features, moment, amounts
+        self.norm_across_frames = norm_across_frames
+        self.modules = motion.model.sites()
+        self.loras = running_loras(motion, moment)
+
+    def module(self, site: str, positions: Tensor) -> PlacedModule:
+        of, picture = self.amounts.of, self.settings.reference
+        effect, scales = self.settings.of(site, self.moment)
+        strength = 0.0 if picture is None else amount_at(picture.strength, self.moment)
+        level = None if is_zero(strength) else fed_level(site)
+        return PlacedModule(
+            site,
+            self.modules[site],
+            of(effect),
+            tuple(of(scale) for scale in scales),
+            self.loras_of(site),
+            positions,
+            self.norm_across_frames,
+            None if level is None else self.features[level],
+            of(strength),
+            picture is not None and picture.when_disabled,
+        )
+
+    def loras_of(self, site: str) -> tuple[tuple[nn.Module, nn.Module, nn.Module, float | Seen], ...]:
+        return tuple(
+            (self.modules[site].get_submodule(name), down, up, self.amounts.of(product(strength, scale)))
+            for lora, strength in self.loras
+            for name, down, up, scale in lora.of(site)
+        )
+
+
 class MotionCall:
     """One call of the UNet: which motion modules follow which layer, and which of them have run.
 
@@ -111,43 +155,21 @@ class MotionCall:
         self.owed: dict[str, int] = {}
         """Sites that have not run yet, each as often as there are motion models with it."""
         self.unet_ran = False
-        places = unet_places(unet)
-        amounts = Amounts(part, len(x), x.device, self.is_compiled)
         norms = [motion.model.format.norms(settings.norms) for motion, settings, _ in active]
         moving = [each for each, (_, settings, _) in zip(norms, active, strict=True) if not is_zero(settings.effect)]
         self.norms = Norms(
             resblocks=any(each.resblocks for each in moving),
             spatial_transformers=any(each.spatial_transformers for each in moving),
         )
+        places, amounts = unet_places(unet), Amounts(part, len(x), x.device, self.is_compiled)
         for (motion, settings, features), own_norms in zip(active, norms, strict=True):
-            modules = motion.model.sites()
-            for site in modules:
-                self.owed[site] = self.owed.get(site, 0) + 1
-            running = running_loras(motion, moment)
-            picture = settings.reference
-            picture_strength = 0.0 if picture is None else amount_at(picture.strength, moment)
+            steered = Steered(motion, settings, features, moment, amounts, own_norms.motion_modules)
             for blocks, names in sites_by_part(motion.model.format).items():
                 for place, (site, channels) in zip(places[blocks], names, strict=False):
-                    effect, scales = settings.of(site, moment)
-                    loras = tuple(
-                        (modules[site].get_submodule(name), down, up, amounts.of(product(strength, scale)))
-                        for model, strength in running
-                        for name, down, up, scale in model.of(site)
-                    )
-                    level = None if is_zero(picture_strength) else fed_level(site)
-                    module = PlacedModule(
-                        site,
-                        modules[site],
-                        amounts.of(effect),
-                        tuple(amounts.of(scale) for scale in scales),
-                        loras,
-                        sinusoid_on(frames, channels, x.device, dtype),
-                        own_norms.motion_modules,
-                        None if level is None else features[level],
-                        amounts.of(picture_strength),
-                        picture is not None and picture.when_disabled,
-                    )
-                    self.placed.setdefault(place.block, (place.layer, []))[1].append(module)
+                    positions = sinusoid_on(frames, channels, x.device, dtype)
+                    self.placed.setdefault(place.block, (place.layer, []))[1].append(steered.module(site, positions))
+            for site in steered.modules:
+                self.owed[site] = self.owed.get(site, 0) + 1
 
     def enter(self, options: dict) -> dict:
         """A private copy of `transformer_options` with our entries before those of other packs."""

@@ -19,6 +19,7 @@ from torch import Tensor
 from ..motion.run import KEY, VIDEOS_PER_COND, VIEWS, MotionRun, ad_params, moment_at
 from ..motion.strength import Amount, Moment, Part, spread
 from . import fuse
+from .blend import Blend, on_device
 from .extras import NO_EXTRAS, Extras
 from .reuse import with_reuse
 from .step_caches import Kept, count_windows, holder_of, opened
@@ -137,15 +138,14 @@ class _WindowedCall(WindowHandler):
         self.caches: list[Kept] = []
 
     def run(self, calc_cond_batch, conds, x_in, timestep):
-        sigma = timestep.flatten()[0]
+        sigma = float(timestep.flatten()[0])
         done_here = self.step_of(sigma)
         step = done_here + (self.motion_run.steps_before if self.motion_run else 0)
         seed = f"{self.motion_run.seed if self.motion_run else 0} {step}"
         frames = x_in.shape[0]
         plan = self.plan_at(done_here)
         all_windows = windows(plan, frames, step)
-        sums = [torch.zeros_like(x_in) for _ in conds]
-        totals = x_in.new_zeros((frames, 1, 1, 1))
+        blend = Blend(x_in, len(conds))
         reuse = self.open_extras(all_windows, x_in, timestep)
         groups = self.groups(all_windows, conds, x_in)
         refers = self.references is not None and self.references.now is not None
@@ -155,26 +155,24 @@ class _WindowedCall(WindowHandler):
             indices = [frame for window in group for frame in window]
             self.window = IndexListContextWindow(indices, dim=0, total_frames=frames)
             self.controls = {}
+            rows = on_device(tuple(indices), x_in.device, torch.long)
             results = calc_cond_batch(
                 self._model,
                 [self.get_resized_cond(cond, x_in, self.window) for cond in conds],
-                x_in[indices],
-                timestep[indices] if timestep.shape[0] == frames else timestep,
-                self.options_for(plan, group, step, float(sigma), seed, done),
+                x_in[rows],
+                timestep[rows] if timestep.shape[0] == frames else timestep,
+                self.options_for(plan, group, step, sigma, seed, done),
             )
             if reuse is not None and shown is None:
                 shown = results
             for number, window in enumerate(group):
                 own = slice(number * len(window), (number + 1) * len(window))
-                weights = fuse.weights(plan.fuse_method, window, frames, plan.context_overlap, float(sigma), seed)
-                weights = x_in.new_tensor(weights).view(-1, 1, 1, 1)
-                totals[window] += weights
-                for total, result in zip(sums, results, strict=True):
-                    total[window] += result[own] * weights
+                weights = fuse.weights(plan.fuse_method, window, frames, plan.context_overlap, sigma, seed)
+                blend.add(window, weights, [result[own] for result in results])
             done += len(group)
             self.report(done_here, done, len(all_windows))
         count_windows(self.caches, self.options)
-        clips = [total.div_(totals) for total in sums]
+        clips = blend.clips()
         if shown is None:
             return clips
         return [with_reuse(clip, of_first, all_windows[0], reuse) for clip, of_first in zip(clips, shown, strict=True)]
@@ -193,11 +191,11 @@ class _WindowedCall(WindowHandler):
             return None
         return spread(amount, Part(range(run.first_frame, length)), x_in)
 
-    def step_of(self, sigma: Tensor) -> int:
+    def step_of(self, sigma: float) -> int:
         """How many steps of the sampler are done: a second evaluation within a step counts to that step."""
         if self.motion_run is not None:
             return self.motion_run.step
-        levels = self.options["sample_sigmas"].to(sigma)
+        levels = self.options["sample_sigmas"]
         return max(int((levels >= sigma * (1 - 1e-4)).sum()) - 1, 0)
 
     def plan_at(self, step: int) -> WindowPlan:
