@@ -191,8 +191,9 @@ class MotionCall:
         patches = transformer_options["patches"]
         entries, patches[LAYER_PATCH] = patches[LAYER_PATCH], self.others
         try:
-            if self.in_chunks(layer, x, context, transformer_options):
-                x = self.run_in_chunks(layer, x, emb, context, transformer_options, output_shape)
+            parts = self.parts(layer, x, context, transformer_options)
+            if len(parts) > 1:
+                x = run_in_chunks(layer, x, emb, context, transformer_options, output_shape, parts)
             else:
                 others = time_context, num_video_frames, image_only
                 x = forward_timestep_embed((layer,), x, emb, context, transformer_options, output_shape, *others)
@@ -200,23 +201,17 @@ class MotionCall:
             patches[LAYER_PATCH] = entries
         return self.run_motion(layer, x, transformer_options["block"])
 
-    def in_chunks(self, layer: nn.Module, x: Tensor, context: Tensor | None, options: dict) -> bool:
-        """Whether the layer may get some pictures at a time: nobody else sees what goes through it."""
-        if self.is_compiled or self.others or context is None or len(x) != len(context):
-            return False
-        return not isinstance(layer, SpatialTransformer) or not sees_attention(options)
+    def parts(self, layer: nn.Module, x: Tensor, context: Tensor | None, options: dict) -> list[slice]:
+        """Which pictures the layer gets at once: all, where somebody else sees what goes through it.
 
-    def run_in_chunks(self, layer: nn.Module, x: Tensor, emb: Tensor, context: Tensor, options: dict, output_shape):
-        """The layer as the host runs it, a few pictures at a time; whole videos where norms average over frames."""
+        Whole videos where norms average over frames.
+        """
+        if self.is_compiled or self.others or context is None or len(x) != len(context):
+            return [slice(None)]
+        if isinstance(layer, SpatialTransformer) and sees_attention(options):
+            return [slice(None)]
         unit = self.frames if self.norms != Norms() else 1
-        index, out = options.get("transformer_index"), None
-        for part in chunks(len(x), x.shape[-2] * x.shape[-1], x.shape[1], x.device, unit):
-            if index is not None:
-                options["transformer_index"] = index  # the host counts layers by it
-            y = forward_timestep_embed((layer,), x[part], emb[part], context[part], options, output_shape)
-            out = y.new_empty(len(x), *y.shape[1:]) if out is None else out
-            out[part] = y
-        return out
+        return chunks(len(x), x.shape[-2] * x.shape[-1], x.shape[1], x.device, unit)
 
     def run_motion(self, layer: nn.Module, x: Tensor, block: tuple[str, int]) -> Tensor:
         """x: (b f) c h w."""
@@ -236,6 +231,18 @@ class MotionCall:
                 f"{len(missing)} of {len(self.owed)} motion modules did not run ({', '.join(missing[:3])}...): "
                 "another node replaces parts of the UNet. Remove that node, or put Apply Motion Model behind it."
             )
+
+
+def run_in_chunks(layer, x: Tensor, emb: Tensor, context: Tensor, options: dict, output_shape, parts: list[slice]):
+    """The layer as the host runs it, on some pictures at a time."""
+    index, out = options.get("transformer_index"), None
+    for part in parts:
+        if index is not None:
+            options["transformer_index"] = index  # the host counts layers by it
+        y = forward_timestep_embed((layer,), x[part], emb[part], context[part], options, output_shape)
+        out = y.new_empty(len(x), *y.shape[1:]) if out is None else out
+        out[part] = y
+    return out
 
 
 def entered(call, base: BaseModel, options: dict, kwargs: dict) -> tuple[dict, dict]:

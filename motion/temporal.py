@@ -239,8 +239,11 @@ class TemporalTransformer(nn.Module):
             y = rearrange(self.norm(x), "(b f) c h w -> b f c (h w)", f=frames)
         steering = steering.mapped(lambda amount: _per_pixel(amount, frames, x))
         flat = rearrange(x, "(b f) c h w -> b f c (h w)", f=frames)
+        parts = chunks(flat.shape[-1], len(x), flat.shape[2], x.device)
+        if len(parts) == 1:
+            return (flat + self.move(y, views, steering)).reshape(x.shape)
         out = torch.empty_like(flat)
-        for pixels in chunks(flat.shape[-1], len(x), flat.shape[2], x.device):
+        for pixels in parts:
             own = steering.mapped(lambda amount, pixels=pixels: amount[..., pixels])
             out[..., pixels] = flat[..., pixels] + self.move(y[..., pixels], views, own)
         return out.view_as(x)

@@ -5,6 +5,7 @@ Source: FreeInit, arXiv:2312.07537, section 4 and equations 5-9. Tensors are (fr
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -81,6 +82,7 @@ RENOISED: dict[str, Callable[[Tensor, Tensor, float, float], Tensor]] = {
 }
 
 
+@lru_cache(maxsize=8)
 def low_pass_filter(settings: FreeInit, shape: torch.Size) -> Tensor:
     """(frames, 1, height, width) for latents of `shape`, 0 to 1, the lowest frequency in the middle."""
     frames, _, height, width = shape
