@@ -13,7 +13,7 @@ import os
 import platform
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from importlib.metadata import version
 from pathlib import Path
@@ -39,20 +39,21 @@ class Scene:
     contenders: tuple[tuple[str, str | None], ...]
     """(contender, plan of windows); the first one is what the others are compared with."""
     arch: str = "sd15"
-    rounds: int | None = None
-    """Fewer than asked for where a step takes minutes."""
+    takes_minutes: bool = False
+    """A step on a CPU: it is measured once there, after a small clip, and each contender has the memory to itself."""
 
 
 SHORT = (("ade", None), ("ours", None), ("plain", None), ("diffusers", None))
 LONG = (("ade", "windows"), ("ours", None))
 SCENES = {
     "clip": Scene("SD1.5, 16 frames of 32x32 latents", 16, 32, SHORT),
-    "large": Scene("SD1.5, 16 frames of 64x64 latents", 16, 64, SHORT, rounds=1),
-    "sdxl": Scene("SDXL-shaped, 16 frames of 32x32 latents", 16, 32, SHORT[:3], "sdxl"),
-    "sdxl-large": Scene("SDXL-shaped, 16 frames of 128x128 latents", 16, 128, SHORT[:3], "sdxl", rounds=1),
-    "long": Scene("SD1.5, 128 frames of 32x32 latents", 128, 32, LONG, rounds=1),
-    "long-large": Scene("SD1.5, 128 frames of 64x64 latents", 128, 64, LONG, rounds=1),
-    "longest": Scene("SD1.5, 512 frames of 32x32 latents", 512, 32, LONG[1:], rounds=1),
+    "large": Scene("SD1.5, 16 frames of 64x64 latents", 16, 64, SHORT, takes_minutes=True),
+    "sdxl": Scene("SDXL-shaped, 16 frames of 32x32 latents", 16, 32, SHORT[:3], "sdxl", True),
+    "sdxl-large": Scene("SDXL-shaped, 16 frames of 128x128 latents", 16, 128, SHORT[:3], "sdxl", takes_minutes=True),
+    "long": Scene("SD1.5, 128 frames of 32x32 latents", 128, 32, LONG, takes_minutes=True),
+    "long-large": Scene("SD1.5, 128 frames of 64x64 latents", 128, 64, LONG, takes_minutes=True),
+    "longer": Scene("SD1.5, 128 frames of 16x16 latents", 128, 16, LONG, takes_minutes=True),
+    "longest": Scene("SD1.5, 512 frames of 16x16 latents", 512, 16, LONG[1:], takes_minutes=True),
 }
 
 
@@ -61,8 +62,14 @@ class Process:
 
     def __init__(self, name: str, options: list[str]):
         command = [sys.executable, str(HERE / "contender.py"), name, *options]
+        environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
         self.process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            env=environment,
         )
         self.name = name
 
@@ -102,29 +109,37 @@ def run_scene(scene: Scene, arguments: argparse.Namespace) -> list[dict]:
         maker = Process("plain", options)
         maker("step", frames=1, size=8)
         maker.close()
-    processes = {name: Process(name, options) for name, _ in wanted}
     rows = [{"contender": name, "plan": plan, "seconds": []} for name, plan in wanted]
-    for turn in range((scene.rounds or arguments.rounds) + 1):
+    if scene.takes_minutes and not torch.cuda.is_available():
         for row in rows:
-            words = {"frames": scene.frames, "size": scene.size, "plan": row["plan"]}
-            save = folder / f"{row['contender']}.pt"
-            if turn == 0 and scene.rounds == 1 and scene.frames > 16:
-                words["frames"] = 24  # a short clip warms up as well as one that takes minutes
-            answer = processes[row["contender"]]("step", **words, save=str(save))
-            if turn == 0:
-                row["first"] = answer["seconds"]
-            else:
+            take_turns([row], replace(scene, size=16, frames=min(scene.frames, 24)), scene, 1, options, folder)
+    else:
+        take_turns(rows, scene, scene, arguments.rounds, options, folder)
+    compare(rows, folder)
+    return rows
+
+
+def take_turns(rows: list[dict], first: Scene, scene: Scene, rounds: int, options: list[str], folder: Path) -> None:
+    """Each contender in a process of its own, one after the other: a round of `first` to warm up, then `rounds`."""
+    processes = {row["contender"]: Process(row["contender"], options) for row in rows}
+    for turn in range(rounds + 1):
+        now = scene if turn else first
+        for row in rows:
+            words = {"frames": now.frames, "size": now.size, "plan": row["plan"]}
+            save = str(folder / f"{row['contender']}.pt")
+            answer = processes[row["contender"]]("step", **words, save=save)
+            if turn:
                 row["seconds"].append(answer["seconds"])
                 row |= {key: answer[key] for key in ("memory", "reserved") if key in answer}
+            else:
+                row["first"] = answer["seconds"]
             print(
                 f"  {turn} {row['contender']} {row['plan'] or ''} {answer['seconds']:.2f} s",
                 file=sys.stderr,
                 flush=True,
             )
-    compare(rows, folder)
     for process in processes.values():
         process.close()
-    return rows
 
 
 def compare(rows: list[dict], folder: Path) -> None:
@@ -159,7 +174,11 @@ def run_loading(arguments: argparse.Namespace) -> list[str]:
         if name not in arguments.contenders:
             continue
         options = ["--weights", str(folder), "--dtype", arguments.dtype]
-        process = Process(name, options + (["--ade", str(arguments.ade)] if arguments.ade else []))
+        options += ["--ade", str(arguments.ade)] if arguments.ade else []
+        first = Process(name, options)  # Python keeps what it compiles: every start but the first reads that
+        first("imports")
+        first.close()
+        process = Process(name, options)
         imports, load = process("imports"), process("load")
         process.close()
         ratio = load["seconds"] / load["file"]

@@ -106,7 +106,7 @@ class Steered:
         of, picture = self.amounts.of, self.settings.reference
         effect, scales = self.settings.of(site, self.moment)
         strength = 0.0 if picture is None else amount_at(picture.strength, self.moment)
-        level = None if is_zero(strength) else fed_level(site)
+        level = None if picture is None else fed_level(site)
         return PlacedModule(
             site,
             self.modules[site],

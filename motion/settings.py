@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from torch import Tensor
 
 from .formats import NORM_MODES
-from .strength import Amount, Moment, Schedule, Strength, amount_at, product
+from .strength import Amount, Moment, Schedule, Strength, amount_at, is_zero, product
 
 PARTS = ("down", "mid", "up")
 SITE = re.compile(r"^(down|mid|up)_blocks?(?:\.(\d+))?\.motion_modules\.(\d+)$")
@@ -96,15 +96,19 @@ class MotionSettings:
         return whole and self.keyframes is None and not any(callable(each) for each in strengths)
 
     def at(self, moment: Moment) -> "MotionSettings":
-        """The same at one moment: keyframes taken in, schedules asked. Strengths are numbers or tensors then."""
+        """The same at one moment: keyframes taken in, schedules asked. Strengths are numbers or tensors then.
+
+        A picture of strength 0 is none.
+        """
         frame = self.keyframes(moment) if self.keyframes is not None else None
-        frame = frame or Keyframe()
+        frame, shown = frame or Keyframe(), self.reference
         return replace(
             self,
             motion_scale=_together(moment, self.motion_scale, frame.motion_scale),
             effect=_together(moment, self.effect, frame.effect),
             blocks=self.blocks if frame.blocks is None else frame.blocks,
             keyframes=None,
+            reference=None if shown is None or is_zero(amount_at(shown.strength, moment)) else shown,
         )
 
     def of(self, site: str, moment: Moment) -> tuple[Amount, tuple[Amount, ...]]:

@@ -129,7 +129,7 @@ def open_card(page, name: str) -> None:
     page.get_by_test_id(f"template-workflow-{name}").click()
     expected = sorted(node["type"] for node in example(name)["nodes"])
     types = "app.rootGraph._nodes.map(node => node.type).sort()"
-    page.wait_for_function(f"types => JSON.stringify({types}) === JSON.stringify(types)", arg=expected, timeout=30_000)
+    page.wait_for_function(f"types => JSON.stringify({types}) === JSON.stringify(types)", arg=expected, timeout=60_000)
     page.wait_for_timeout(300)  # until its size is final
 
 
