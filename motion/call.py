@@ -161,7 +161,7 @@ class MotionCall:
             resblocks=any(each.resblocks for each in moving),
             spatial_transformers=any(each.spatial_transformers for each in moving),
         )
-        places, amounts = unet_places(unet), Amounts(part, len(x), x.device, self.is_compiled)
+        places, amounts = unet_places(unet), Amounts(part, len(x), x.device)
         for (motion, settings, features), own_norms in zip(active, norms, strict=True):
             steered = Steered(motion, settings, features, moment, amounts, own_norms.motion_modules)
             for blocks, names in sites_by_part(motion.model.format).items():

@@ -140,16 +140,14 @@ def seen(amount: Tensor, part: Part, pictures: int, device: torch.device) -> See
 class Amounts:
     """The amounts of one call, each brought to its device once."""
 
-    def __init__(self, part: Part, pictures: int, device: torch.device, as_tensors: bool = False):
-        """as_tensors: numbers become tensors too, except 0 and 1, which are left out of the arithmetic."""
-        self.part, self.pictures, self.device, self.as_tensors = part, pictures, device, as_tensors
+    def __init__(self, part: Part, pictures: int, device: torch.device):
+        """pictures: how many a call has."""
+        self.part, self.pictures, self.device = part, pictures, device
         self.found: dict[int, tuple[Tensor, Seen]] = {}
 
     def of(self, amount: Amount) -> float | Seen:
         if not isinstance(amount, Tensor):
-            if not self.as_tensors or amount in (0.0, 1.0):
-                return amount
-            amount = torch.full((1, 1, 1), amount)
+            return amount
         if id(amount) not in self.found:
             self.found[id(amount)] = amount, seen(amount, self.part, self.pictures, self.device)
         return self.found[id(amount)][1]
