@@ -7,8 +7,9 @@ from ..motion.settings import MotionSettings, in_range
 from ..sampling.beta_schedules import AUTO, CHOICES, with_beta_schedule
 from ..sampling.run import watch
 from ..sampling.schedules import times
+from .inputs import schedule, strength
 from .text import show
-from .types import BlockWeights, MotionModel, StrengthSchedule
+from .types import BlockWeights, MotionModel
 
 
 def percent(name: str, default: float, tooltip: str):
@@ -40,22 +41,12 @@ class ApplyMotionModel(io.ComfyNode):
                 MotionModel.Input(
                     "motion_model", tooltip="From Load Motion Model. It must be made for the checkpoint's kind."
                 ),
-                io.Float.Input(
+                strength(
                     "motion_scale",
-                    default=1.0,
-                    min=0.0,
-                    max=10.0,
-                    step=0.01,
-                    tooltip="How strongly frames attend to each other. 1 is as trained; a little more moves more.",
+                    10.0,
+                    "How strongly frames attend to each other. 1 is as trained; a little more moves more.",
                 ),
-                io.Float.Input(
-                    "effect",
-                    default=1.0,
-                    min=0.0,
-                    max=1.0,
-                    step=0.01,
-                    tooltip="How much of the motion model is used. 0 leaves every frame to itself.",
-                ),
+                strength("effect", 1.0, "How much of the motion model is used. 0 leaves every frame to itself."),
                 io.Combo.Input(
                     "beta_schedule",
                     options=CHOICES,
@@ -73,16 +64,8 @@ class ApplyMotionModel(io.ComfyNode):
                     "as diffusers: those of the diffusers library, to compare with its renders.",
                     advanced=True,
                 ),
-                StrengthSchedule.Input(
-                    "motion_scale_schedule",
-                    optional=True,
-                    tooltip="Multiplies motion_scale over frames, regions or the sampling.",
-                ),
-                StrengthSchedule.Input(
-                    "effect_schedule",
-                    optional=True,
-                    tooltip="Multiplies effect over frames, regions or the sampling.",
-                ),
+                schedule("motion_scale_schedule", "Multiplies motion_scale over frames, regions or the sampling."),
+                schedule("effect_schedule", "Multiplies effect over frames, regions or the sampling."),
                 BlockWeights.Input("block_weights", optional=True, tooltip="Strengths of single blocks."),
             ],
             outputs=[io.Model.Output(display_name="model")],
@@ -112,9 +95,10 @@ class ApplyMotionModel(io.ComfyNode):
             norms=norms,
             blocks=block_weights,
         )
-        schedule = motion_model.model.format.family.beta_schedule if beta_schedule == AUTO else beta_schedule
-        model = with_beta_schedule(watch(attach(model, motion_model, settings)), schedule)
-        show(cls, f"Noise schedule: {schedule}")
+        if beta_schedule == AUTO:
+            beta_schedule = motion_model.model.format.family.beta_schedule
+        model = with_beta_schedule(watch(attach(model, motion_model, settings)), beta_schedule)
+        show(cls, f"Noise schedule: {beta_schedule}")
         return io.NodeOutput(model)
 
 

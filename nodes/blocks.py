@@ -4,7 +4,8 @@ from comfy_api.latest import io
 
 from ..motion.settings import PARTS, BlockStrength, in_range
 from ..sampling.schedules import times
-from .types import BlockWeights, StrengthSchedule
+from .inputs import schedule, strength
+from .types import BlockWeights
 
 EVERY = "all"
 
@@ -12,7 +13,6 @@ EVERY = "all"
 class BlockWeightsNode(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        scale = {"default": 1.0, "min": 0.0, "max": 10.0, "step": 0.01}
         return io.Schema(
             node_id="ADN_BlockWeights",
             display_name="Block Weights (AnimateDiff)",
@@ -41,18 +41,16 @@ class BlockWeightsNode(io.ComfyNode):
                     tooltip="Which motion module of the block. -1: all.",
                     advanced=True,
                 ),
-                io.Float.Input(
-                    "effect", default=1.0, min=0.0, max=1.0, step=0.01, tooltip="How much of these modules is used."
-                ),
-                io.Float.Input("motion_scale", tooltip="How strongly frames attend to each other here.", **scale),
-                io.Float.Input(
+                strength("effect", 1.0, "How much of these modules is used."),
+                strength("motion_scale", 10.0, "How strongly frames attend to each other here."),
+                strength(
                     "motion_scale_2",
-                    tooltip="Multiplies motion_scale in the second attention of each module.",
+                    10.0,
+                    "Multiplies motion_scale in the second attention of each module.",
                     advanced=True,
-                    **scale,
                 ),
-                StrengthSchedule.Input("effect_schedule", optional=True, tooltip="Multiplies effect."),
-                StrengthSchedule.Input("motion_scale_schedule", optional=True, tooltip="Multiplies motion_scale."),
+                schedule("effect_schedule", "Multiplies effect."),
+                schedule("motion_scale_schedule", "Multiplies motion_scale."),
                 BlockWeights.Input("block_weights", optional=True, tooltip="From another of these."),
             ],
             outputs=[BlockWeights.Output(display_name="block_weights")],

@@ -5,7 +5,8 @@ from comfy_api.latest import io
 from ..motion.settings import in_range
 from ..sampling.guidance import with_guidance
 from ..sampling.schedules import times
-from .types import StrengthSchedule
+from .inputs import schedule
+from .ksampler import cfg
 
 
 class GuidanceSchedule(io.ComfyNode):
@@ -19,15 +20,8 @@ class GuidanceSchedule(io.ComfyNode):
             search_aliases=["animatediff", "custom cfg", "cfg schedule", "自定义CFG"],
             inputs=[
                 io.Model.Input("model", tooltip="From Apply Motion Model, or any checkpoint."),
-                io.Float.Input(
-                    "cfg",
-                    default=7.5,
-                    min=0.0,
-                    max=100.0,
-                    step=0.1,
-                    tooltip="How strongly the prompt is followed, instead of the sampler's cfg.",
-                ),
-                StrengthSchedule.Input("schedule", optional=True, tooltip="Multiplies cfg."),
+                cfg(7.5, "How strongly the prompt is followed, instead of the sampler's cfg."),
+                schedule("schedule", "Multiplies cfg."),
             ],
             outputs=[io.Model.Output(display_name="model")],
         )

@@ -6,8 +6,9 @@ from comfy_api.latest import io
 from ..motion.load import MOTION_LORAS
 from ..motion.lora import STRONGEST, load_motion_lora, with_motion_lora
 from ..motion.low_rank import MotionLoRA
+from .inputs import schedule, strength
 from .text import show
-from .types import MotionModel, StrengthSchedule
+from .types import MotionModel
 
 
 def lora_file(name: str):
@@ -44,19 +45,13 @@ class LoadMotionLoRA(io.ComfyNode):
             inputs=[
                 MotionModel.Input("motion_model", tooltip="The motion model that the LoRA was made for (mostly v2)."),
                 lora_file("lora_name"),
-                io.Float.Input(
+                strength(
                     "strength",
-                    default=1.0,
+                    STRONGEST,
+                    "1 is as trained. Less than 0 goes the other way, if the LoRA can.",
                     min=-STRONGEST,
-                    max=STRONGEST,
-                    step=0.01,
-                    tooltip="1 is as trained. Less than 0 goes the other way, if the LoRA can.",
                 ),
-                StrengthSchedule.Input(
-                    "strength_schedule",
-                    optional=True,
-                    tooltip="Multiplies the strength over frames, regions or the sampling.",
-                ),
+                schedule("strength_schedule", "Multiplies the strength over frames, regions or the sampling."),
             ],
             outputs=[MotionModel.Output(display_name="motion_model")],
             hidden=[io.Hidden.unique_id],

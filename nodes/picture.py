@@ -13,8 +13,9 @@ from ..motion.picture import (
 )
 from ..motion.settings import in_range
 from ..sampling.schedules import times
+from .inputs import schedule, strength
 from .text import show
-from .types import MotionModel, StrengthSchedule
+from .types import MotionModel
 
 
 class StartFromPicture(io.ComfyNode):
@@ -55,22 +56,13 @@ class StartFromPicture(io.ComfyNode):
                     tooltip="What the sampler gets as latent_image: the picture is brought to its size, and what does "
                     "not fit its shape is cut off.",
                 ),
-                io.Float.Input(
+                strength(
                     "drift",
+                    DRIFT_AT_MOST,
+                    "How far the frames may leave the picture: 0 keeps closest to it, 0.8 is as trained.",
                     default=0.8,
-                    min=0.0,
-                    max=DRIFT_AT_MOST,
-                    step=0.01,
-                    tooltip="How far the frames may leave the picture: 0 keeps closest to it, 0.8 is as trained.",
                 ),
-                io.Float.Input(
-                    "strength",
-                    default=1.0,
-                    min=0.0,
-                    max=STRONGEST,
-                    step=0.01,
-                    tooltip="How much the picture counts. 1 is as trained, 0 is no picture.",
-                ),
+                strength("strength", STRONGEST, "How much the picture counts. 1 is as trained, 0 is no picture."),
                 io.Boolean.Input(
                     "keep_without_motion",
                     default=False,
@@ -78,11 +70,7 @@ class StartFromPicture(io.ComfyNode):
                     "its start_percent and end_percent.",
                     advanced=True,
                 ),
-                StrengthSchedule.Input(
-                    "strength_schedule",
-                    optional=True,
-                    tooltip="Multiplies strength over frames, regions or the sampling.",
-                ),
+                schedule("strength_schedule", "Multiplies strength over frames, regions or the sampling."),
             ],
             outputs=[MotionModel.Output(display_name="motion_model")],
             hidden=[io.Hidden.unique_id],

@@ -3,6 +3,7 @@
 from comfy_api.latest import io
 
 from ..sampling.schedules import Curve, FrameValues, Region, parsed, step_values, times
+from .inputs import schedule
 from .types import StrengthSchedule
 
 CurveSocket = io.Custom("CURVE")
@@ -24,7 +25,7 @@ def curve_inputs(over: str) -> list[io.Input]:
         ),
         value("curve_low", 0.0, "The value at the bottom of the curve."),
         value("curve_high", 1.0, "The value at the top of the curve."),
-        StrengthSchedule.Input("times", optional=True, tooltip="Another schedule: the two are multiplied."),
+        schedule("times", "Another schedule: the two are multiplied."),
     ]
 
 
