@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from torch import Tensor
 
 from ..motion.strength import Amount, Moment, Strength, amount_at, product
-from .keyframes import holding
+from .keyframes import begun
 from .reference_attention import Mode, Tune
 
 
@@ -114,11 +114,8 @@ def is_off(amount: Amount) -> bool:
 
 def keyframe_at(keyframes: Sequence[ExtraKeyframe], moment: Moment) -> ExtraKeyframe:
     """The keyframe that holds, with what it inherits."""
-    keys = sorted(keyframes, key=lambda key: key.start_percent)
-    starts = [moment.percent_to_sigma(key.start_percent) for key in keys]
-    now = holding(starts, [key.guarantee_steps for key in keys], moment.levels, moment.highest)
     inherited = ExtraKeyframe()
-    for key in keys[: now + 1]:
+    for key in begun(keyframes, moment):
         before = inherited if key.inherit_missing else ExtraKeyframe()
         given = {name: getattr(key, name) or getattr(before, name) for name in ("tune", "mode")}
         given["strength"] = before.strength if key.strength is None else key.strength

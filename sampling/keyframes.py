@@ -5,6 +5,7 @@ Source: the rule of ComfyUI-AnimateDiff-Evolved's keyframes, context options and
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from ..motion.settings import Keyframe
 from ..motion.strength import Amount, Moment, Strength, amount_at
@@ -34,6 +35,18 @@ def holding(starts: Sequence[float], guarantees: Sequence[int], levels: Sequence
     return current
 
 
+Key = TypeVar("Key")
+"""What has a `start_percent` and `guarantee_steps`."""
+
+
+def begun(keys: Sequence[Key], moment: Moment) -> list[Key]:
+    """In the order of their starts, up to the one that holds at that moment."""
+    keys = sorted(keys, key=lambda key: key.start_percent)
+    starts = [moment.percent_to_sigma(key.start_percent) for key in keys]
+    guarantees = [key.guarantee_steps for key in keys]
+    return keys[: holding(starts, guarantees, moment.levels, moment.highest) + 1]
+
+
 @dataclass(frozen=True)
 class Keyed:
     """A strength from `start_percent` of the sampling on."""
@@ -50,25 +63,18 @@ class InTurns:
     keys: tuple[Keyed, ...]
 
     def __call__(self, moment: Moment) -> Amount:
-        keys = sorted(self.keys, key=lambda key: key.start_percent)
-        starts = [moment.percent_to_sigma(key.start_percent) for key in keys]
-        index = holding(starts, [key.guarantee_steps for key in keys], moment.levels, moment.highest)
-        return amount_at(keys[index].strength, moment)
+        return amount_at(begun(self.keys, moment)[-1].strength, moment)
 
 
 @dataclass(frozen=True)
 class Keyframes:
-    """Keyframes of a motion model; called with a Moment, the one that holds."""
+    """Keyframes of a motion model; called with a Moment, the one that holds. Before the first one nothing is set."""
 
     frames: tuple[Keyframe, ...]
 
     def __call__(self, moment: Moment) -> Keyframe:
-        frames = sorted(self.frames, key=lambda frame: frame.start_percent)
-        if not frames or frames[0].start_percent > 0:
-            frames.insert(0, Keyframe())
-        starts = [moment.percent_to_sigma(frame.start_percent) for frame in frames]
-        guarantees = [frame.guarantee_steps for frame in frames]
-        return inherited(frames[: holding(starts, guarantees, moment.levels, moment.highest) + 1])
+        from_the_start = any(frame.start_percent <= 0 for frame in self.frames)
+        return inherited(begun(self.frames if from_the_start else (Keyframe(), *self.frames), moment))
 
 
 def inherited(frames: Sequence[Keyframe]) -> Keyframe:
