@@ -170,7 +170,7 @@ def moment_of(motion_models: list[ModelPatcher], base, t: Tensor, options: dict,
     full_length = options["ad_params"]["full_length"]
     if all(motion.get_attachment(KEY).is_fixed and not scheduled_loras(motion) for motion in motion_models):
         return Moment(full_length)
-    return moment_at(run, t, options, base.model_sampling, full_length)
+    return moment_at(run or MotionRun(full_length), t, options, base.model_sampling)
 
 
 def features_of(

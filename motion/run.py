@@ -29,8 +29,8 @@ AREAS = f"{KEY}_areas"
 class MotionRun:
     """One run of a sampler, kept in `transformer_options[KEY]` while it lasts."""
 
-    full_length: int
-    """Frames that are sampled."""
+    frames: int
+    """How many are sampled."""
     seed: int = 0
     """The sampler's."""
     first_frame: int = 0
@@ -55,6 +55,11 @@ class MotionRun:
     caches: list = field(default_factory=list)
     """What EasyCache kept for each window in the last evaluation of the model (`step_caches.Kept`)."""
 
+    @property
+    def full_length(self) -> int:
+        """Frames of the whole clip, up to the last one that is sampled."""
+        return self.first_frame + self.frames
+
     def release(self, settled: list[tuple[ModelPatcher, MotionSettings]], moment: Moment) -> None:
         """Takes motion models whose range is over off the GPU; the host loads them again for the next run."""
         for motion, settings in settled:
@@ -68,15 +73,14 @@ class MotionRun:
                     motion.partially_unload(motion.offload_device, 1e32)
 
 
-def moment_at(run: MotionRun | None, sigma: Tensor, options: dict, sampling, full_length: int) -> Moment:
+def moment_at(run: MotionRun, sigma: Tensor, options: dict, sampling) -> Moment:
     """The moment at noise level `sigma` (one entry per picture), which is noted in the run: keyframes count levels."""
     level = float(sigma.max())
-    levels = [] if run is None else run.levels
-    if not levels or levels[-1] != level:
-        levels.append(level)
+    if not run.levels or run.levels[-1] != level:
+        run.levels.append(level)
     return Moment(
-        full_length=full_length,
-        levels=levels,
+        full_length=run.full_length,
+        levels=run.levels,
         highest=float(options["sample_sigmas"].max()) if "sample_sigmas" in options else level,
         percent=1 - float(sampling.timestep(torch.tensor(level))) / 999,
         percent_to_sigma=lambda percent: float(sampling.percent_to_sigma(percent)),
@@ -91,8 +95,8 @@ def frames_of_call(batch: int, options: dict, run: MotionRun | None) -> int:
     """
     videos = (len(options.get("cond_or_uncond", ())) or 1) * options.get(VIDEOS_PER_COND, 1)
     frames, rest = divmod(batch, videos)
-    if run is not None and options.get("context_window") is None and frames != run.full_length:
-        frames, rest = run.full_length, batch % run.full_length
+    if run is not None and options.get("context_window") is None and frames != run.frames:
+        frames, rest = run.frames, batch % run.frames
     if rest:
         raise RuntimeError(
             f"The UNet was called with {batch} pictures, which is not a whole number of clips of {frames} frames: "
@@ -103,14 +107,14 @@ def frames_of_call(batch: int, options: dict, run: MotionRun | None) -> int:
 
 def ad_params(frames: int, run: MotionRun | None, window) -> dict:
     """What other packs (IPAdapter plus, Advanced-ControlNet) read to know where this call lies in the whole clip."""
-    run = run or MotionRun(full_length=frames)
+    run = run or MotionRun(frames)
     first = run.first_frame
     if window is None:
         indices = list(range(first, first + frames)) if first else None
     else:
         indices = [first + index for index in frames_shown(window)]
     return {
-        "full_length": first + run.full_length,
+        "full_length": run.full_length,
         "context_length": frames if window is not None else None,
         "sub_idxs": indices,
     }

@@ -114,7 +114,6 @@ def amount_now(strength: Strength, arguments: dict) -> Amount:
     """A number, or (frames, 1, h or 1, w or 1) for the latents of this evaluation."""
     options, latents = arguments["model_options"]["transformer_options"], arguments["input"]
     run: MotionRun = options[KEY]
-    length = run.first_frame + run.full_length
-    moment = moment_at(run, arguments["sigma"], options, arguments["model"].model_sampling, length)
+    moment = moment_at(run, arguments["sigma"], options, arguments["model"].model_sampling)
     frames = range(run.first_frame, run.first_frame + latents.shape[0])
     return spread(amount_at(strength, moment), Part(list(frames)), latents)

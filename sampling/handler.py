@@ -17,7 +17,7 @@ from comfy.patcher_extension import WrappersMP
 from torch import Tensor
 
 from ..motion.run import KEY, VIDEOS_PER_COND, VIEWS, MotionRun, ad_params, moment_at
-from ..motion.strength import Amount, Moment, Part, spread
+from ..motion.strength import Amount, Part, spread
 from . import fuse
 from .blend import Blend, on_device
 from .extras import NO_EXTRAS, Extras
@@ -182,14 +182,13 @@ class _WindowedCall(WindowHandler):
         if self.extras == NO_EXTRAS:
             return None
         run = self.motion_run or MotionRun(x_in.shape[0])
-        length = run.first_frame + run.full_length
-        moment: Moment = moment_at(self.motion_run, timestep, self.options, self._model.model_sampling, length)
+        moment = moment_at(run, timestep, self.options, self._model.model_sampling)
         if (reference := self.extras.reference) is not None:
             in_clip = [[run.first_frame + frame for frame in window] for window in all_windows]
             self.references = WindowReferences(reference.at(moment), reference.uses_adain, in_clip)
         if self.extras.reuse is None or (amount := self.extras.reuse.at(moment)) is None:
             return None
-        return spread(amount, Part(range(run.first_frame, length)), x_in)
+        return spread(amount, Part(range(run.first_frame, run.full_length)), x_in)
 
     def step_of(self, sigma: float) -> int:
         """How many steps of the sampler are done: a second evaluation within a step counts to that step."""

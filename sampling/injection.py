@@ -120,6 +120,6 @@ def injected(injection: Injection, base, x: Tensor, seen: dict, run: MotionRun) 
             f"The VAE of Image Injection makes latents of {tuple(before.shape)}, and the clip's are "
             f"{tuple(latents.shape)}. Connect the checkpoint's own VAE."
         )
-    strength = amount_at(injection.strength, Moment(run.first_frame + run.full_length))
+    strength = amount_at(injection.strength, Moment(run.full_length))
     change = (after - before).to(latents) * spread(strength, Part(list(frames)), latents)
     return base.process_latent_in(latents + change).to(x)
