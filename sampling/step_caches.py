@@ -39,7 +39,7 @@ class Kept:
 
 
 def opened(
-    options: dict, run: MotionRun | None, groups: Sequence[Sequence[Sequence[int]]], refers: bool = False
+    options: dict, run: MotionRun, groups: Sequence[Sequence[Sequence[int]]], refers: bool = False
 ) -> list[Kept]:
     """What EasyCache has for each call of one evaluation of the model; empty where it is not on the MODEL.
 
@@ -48,13 +48,10 @@ def opened(
     """
     if not hasattr(options.get(HOLDER), "first_cond_uuid"):  # LazyCache does not look at conds
         return []
-    before = [] if run is None else run.caches
-    if refers and not before:
+    if refers and not run.caches:
         log.info("EasyCache skips no step while ContextRef is at work.")
-    kept = kept_for([] if refers else before, options[HOLDER], groups)
-    if run is not None:
-        run.caches = kept
-    return kept
+    run.caches = kept_for([] if refers else run.caches, options[HOLDER], groups)
+    return run.caches
 
 
 def holder_of(kept: list[Kept], number: int) -> dict:

@@ -167,7 +167,7 @@ def test_nothing_is_left_behind(sd15, monkeypatch):
             most.append(sum(isinstance(each, WindowReferences) for each in gc.get_objects()))
             living.append(self.bank)
 
-    monkeypatch.setattr("animatediff_native.sampling.handler.WindowReferences", Watched)
+    monkeypatch.setattr("animatediff_native.sampling.windowed_call.WindowReferences", Watched)
     clip(sd15, referring(tune=BOTH), steps=3)
     assert most == [1, 1, 1] and all(bank for bank in living)
     monkeypatch.undo()

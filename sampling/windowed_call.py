@@ -1,0 +1,159 @@
+"""One evaluation of the model in context windows: which go into one call of the UNet, and what they give together."""
+
+import comfy.model_management
+import comfy.utils
+import torch
+from comfy.context_windows import IndexListContextWindow
+from torch import Tensor
+
+from ..motion.run import KEY, VIDEOS_PER_COND, VIEWS, MotionRun, ad_params, moment_at
+from ..motion.strength import Amount, Part, spread
+from . import fuse
+from .blend import Blend, on_device
+from .extras import NO_EXTRAS
+from .reuse import with_reuse
+from .step_caches import Kept, count_windows, holder_of, opened
+from .window_conds import WindowConds, finds_frames_itself
+from .window_references import WindowReferences
+from .windows import WindowPlan, plan_at, windows
+
+
+class WindowedCall:
+    """What changes while one evaluation lasts; the handler that it is made from stays as it is."""
+
+    def __init__(self, handler, model, x: Tensor, timestep: Tensor, model_options: dict):
+        """handler: a WindowHandler. model: the host's. x: frames c h w. timestep: one noise level, or one per frame."""
+        self.handler, self.model, self.x, self.timestep = handler, model, x, timestep
+        self.model_options, self.options = model_options, model_options["transformer_options"]
+        self.sigma = float(timestep.flatten()[0])
+        self.run: MotionRun = self.options.get(KEY) or self.run_of_its_own()
+        self.step = self.run.step + self.run.steps_before
+        self.seed = f"{self.run.seed} {self.step}"
+        self.plan = self.plan_now()
+        self.windows = windows(self.plan, len(x), self.step)
+        self.references: WindowReferences | None = None
+        self.caches: list[Kept] = []
+
+    def run_of_its_own(self) -> MotionRun:
+        """Where nothing counts the sampler's steps: a second evaluation within a step counts to that step, too."""
+        done = int((self.options["sample_sigmas"] >= self.sigma * (1 - 1e-4)).sum()) - 1
+        return MotionRun(len(self.x), step=max(done, 0))
+
+    def plan_now(self) -> WindowPlan:
+        plans, sampling = self.handler.plans, self.model.model_sampling
+        if len(plans) == 1:
+            return plans[0]
+        starts = [float(sampling.percent_to_sigma(plan.start_percent)) for plan in plans]
+        return plan_at(plans, starts, self.options["sample_sigmas"].tolist(), self.run.step)
+
+    def clips(self, calc_cond_batch, conds) -> list[Tensor]:
+        """The denoised clip for each cond (frames c h w), blended from its windows."""
+        blend = Blend(self.x, len(conds))
+        reused = self.open_extras()
+        groups = self.groups(conds)
+        refers = self.references is not None and self.references.now is not None
+        self.caches = opened(self.options, self.run, groups, refers)
+        done, of_first = 0, None
+        for group in groups:
+            results = self.results(calc_cond_batch, conds, group, done)
+            if reused is not None and of_first is None:
+                of_first = results
+            self.add(blend, group, results)
+            done += len(group)
+            self.report(done)
+        count_windows(self.caches, self.options)
+        if reused is None:
+            return blend.clips()
+        pairs = zip(blend.clips(), of_first, strict=True)
+        return [with_reuse(clip, shown, self.windows[0], reused) for clip, shown in pairs]
+
+    def open_extras(self) -> Amount | None:
+        """Makes room for references between windows, and gives how much of the first one is reused; None for none."""
+        run, extras = self.run, self.handler.extras
+        if extras == NO_EXTRAS:
+            return None
+        moment = moment_at(run, self.timestep, self.options, self.model.model_sampling)
+        if (reference := extras.reference) is not None:
+            in_clip = [[run.first_frame + frame for frame in window] for window in self.windows]
+            self.references = WindowReferences(reference.at(moment), reference.uses_adain, in_clip)
+        if extras.reuse is None or (amount := extras.reuse.at(moment)) is None:
+            return None
+        return spread(amount, Part(range(run.first_frame, run.full_length)), self.x)
+
+    def groups(self, conds) -> list[list[list[int]]]:
+        """Neighbouring windows of one length, as many as go into one call of the UNet."""
+        if any(finds_frames_itself(entry.get("control")) for cond in conds for entry in cond or ()):
+            most = 1
+        else:
+            most = self.handler.windows_per_call or self.windows_in_memory(conds)
+        groups: list[list[list[int]]] = []
+        for window in self.windows:
+            if groups and len(groups[-1]) < most and len(groups[-1][0]) == len(window):
+                groups[-1].append(window)
+            else:
+                groups.append([window])
+        return groups
+
+    def windows_in_memory(self, conds) -> int:
+        if comfy.model_management.is_device_cpu(self.x.device):
+            return 1  # a larger batch only leaves the cache sooner
+        free = self.model.current_patcher.get_free_memory(self.x.device)
+        rows = len(self.windows[0]) * sum(cond is not None for cond in conds)
+        return max(int(free / 1.5 / self.model.memory_required([rows, *self.x.shape[1:]])), 1)
+
+    def results(self, calc_cond_batch, conds, group: list[list[int]], number: int) -> list[Tensor]:
+        """What the model gives for some windows at once, one after the other, for each cond.
+
+        number: how many windows went before.
+        """
+        indices = [frame for window in group for frame in window]
+        window = IndexListContextWindow(indices, dim=0, total_frames=len(self.x))
+        own = WindowConds(self.handler, self.model, window)
+        rows = on_device(tuple(indices), self.x.device, torch.long)
+        return calc_cond_batch(
+            self.model,
+            [own.of(cond, self.x) for cond in conds],
+            self.x[rows],
+            self.timestep[rows] if len(self.timestep) == len(self.x) else self.timestep,
+            self.options_for(window, group, number),
+        )
+
+    def options_for(self, window: IndexListContextWindow, group: list[list[int]], number: int) -> dict:
+        """The model options of one call, with what the motion modules and other packs read of its windows."""
+        length = len(group[0])
+        own = {
+            "context_window": window,
+            "ad_params": ad_params(length, self.run, window),
+            VIDEOS_PER_COND: len(group),
+            VIEWS: self.views(length),
+        }
+        options = self.options | own | holder_of(self.caches, number)
+        if self.references is not None:
+            options = self.references.patched(options, number)
+        return self.model_options | {"transformer_options": options}
+
+    def views(self, length: int) -> list[tuple[list[int], list[float]]] | None:
+        """[(frame indices, weights), ...] inside a window of that length, or None."""
+        plan = self.plan.views
+        if plan is None or not plan.applies_to(length):
+            return None
+        method = plan.fuse_method if plan.fuse_method != fuse.RELATIVE else "pyramid"
+        return [
+            (view, fuse.weights(method, view, length, plan.context_overlap, self.sigma, self.seed))
+            for view in windows(plan, length, self.step)
+        ]
+
+    def add(self, blend: Blend, group: list[list[int]], results: list[Tensor]) -> None:
+        """Each window's part of `results`, by its weights."""
+        method, overlap = self.plan.fuse_method, self.plan.context_overlap
+        for number, window in enumerate(group):
+            own = slice(number * len(window), (number + 1) * len(window))
+            weights = fuse.weights(method, window, len(self.x), overlap, self.sigma, self.seed)
+            blend.add(window, weights, [result[own] for result in results])
+
+    def report(self, done: int) -> None:
+        """The node's progress bar moves with every window. done: windows of this evaluation."""
+        count, steps = len(self.windows), max(len(self.options["sample_sigmas"]) - 1, 1)
+        before = (self.run.iteration * steps + self.run.step) * count
+        total = self.run.iterations * steps * count
+        comfy.utils.ProgressBar(total).update_absolute(before + done, total)
