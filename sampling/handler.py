@@ -79,20 +79,24 @@ class WindowHandler(IndexListContextHandler):
         self.extras = extras
         self.goes_on = goes_on
 
+    def applies_to(self, frames: int) -> bool:
+        """Whether a clip of that many frames is cut at all."""
+        return self.plans[0].applies_to(frames)
+
     def frames_at_once(self, frames: int) -> int:
         """The most frames of a clip that attend to each other; no more than a motion model's max_frames may."""
-        if not self.plans[0].applies_to(frames):
+        if not self.applies_to(frames):
             return frames
         return max(_attended(plan, frames) for plan in self.plans)
 
     def frames_in_call(self, frames: int) -> int:
         """The most frames of a clip that the UNet gets at once for each cond; what memory is needed for."""
-        if not self.plans[0].applies_to(frames):
+        if not self.applies_to(frames):
             return frames
         return max(in_memory(plan, len(window)) for plan in self.plans for window in windows(plan, frames))
 
     def should_use_context(self, model, conds, x_in, timestep, model_options) -> bool:
-        return self.plans[0].applies_to(x_in.shape[0])
+        return self.applies_to(x_in.shape[0])
 
     def execute(
         self, calc_cond_batch, model, conds, x_in: Tensor, timestep: Tensor, model_options: dict

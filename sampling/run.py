@@ -84,7 +84,7 @@ def sample_with_motion(
     check_frames(motion_models, frames, handler)
     check_distilled(motion_models, steps, getattr(guider, "cfg", None))
     run = MotionRun(frames, seed or 0, first_frame)
-    if isinstance(handler, WindowHandler) and handler.goes_on and handler.plans[0].applies_to(frames):
+    if isinstance(handler, WindowHandler) and handler.goes_on and handler.applies_to(frames):
         run.steps_before = steps_before(sigmas, guider.model_patcher.get_model_object("model_sampling"))
     noise = chosen_noise(noise_options(guider.model_patcher), noise, run.seed, handler, run.first_frame)
     options["transformer_options"] |= {KEY: run, "ad_params": ad_params(frames, run, None)}
@@ -126,7 +126,7 @@ def chosen_noise(options: NoiseOptions | None, noise: Tensor, seed: int, handler
     if options is None or not noise.any():
         return noise
     length, overlap = noise.shape[0], 0
-    if isinstance(handler, WindowHandler) and handler.plans[0].applies_to(noise.shape[0]):
+    if isinstance(handler, WindowHandler) and handler.applies_to(noise.shape[0]):
         plan = handler.plans[0].views or handler.plans[0]
         length, overlap = plan.context_length, plan.context_overlap
     device = comfy.model_management.get_torch_device()
