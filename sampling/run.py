@@ -76,11 +76,8 @@ def sample_with_motion(
     # The guider's options are a copy that the host made for this run.
     options = guider.model_options
     first_frame = options["transformer_options"].get(FIRST_FRAME, 0)
-    if "context_handler" not in options and (plan := automatic_plan(motion_models, frames)):
-        options["context_handler"] = WindowHandler((plan,))
-    handler = options.get("context_handler")
-    if isinstance(handler, WindowHandler):
-        handler = options["context_handler"] = fitted(handler, guider, noise.shape, first_frame)
+    if (handler := handler_of_run(guider, motion_models, noise.shape, first_frame)) is not None:
+        options["context_handler"] = handler
     check_frames(motion_models, frames, handler)
     check_distilled(motion_models, steps, getattr(guider, "cfg", None))
     run = MotionRun(frames, seed or 0, first_frame)
@@ -93,6 +90,17 @@ def sample_with_motion(
     result = executor(noise, latent_image, sampler, sigmas, denoise_mask, told, disable_pbar, seed, **kwargs)
     check_ran(run, guider.model_patcher, steps)
     return result
+
+
+def handler_of_run(guider, motion_models: list[ModelPatcher], shape, first_frame: int):
+    """The context handler of the MODEL, or the one that a long clip gets by itself, fitted to this run; or None.
+
+    shape: frames c h w.
+    """
+    handler = guider.model_options.get("context_handler")
+    if handler is None and (plan := automatic_plan(motion_models, shape[0])):
+        handler = WindowHandler((plan,))
+    return fitted(handler, guider, shape, first_frame) if isinstance(handler, WindowHandler) else handler
 
 
 def following(run: MotionRun, steps: int, preview: ClipPreview, callback):
