@@ -144,6 +144,22 @@ def apply_model_with_motion(
             run.calls += 1
         return executor(x, t, c_concat, c_crossattn, control, options, **kwargs)
 
+    call = motion_call(motion_models, base, x, t, frames, options)
+    options, kwargs = entered(call, base, options, kwargs)
+    with norms_across_frames(plain_unet(base), call.norms, frames):
+        result = executor(x, t, c_concat, c_crossattn, control, options, **kwargs)
+    if call.unet_ran:
+        call.check()
+        if run is not None:
+            run.calls += 1
+    return result
+
+
+def motion_call(
+    motion_models: list[ModelPatcher], base, x: Tensor, t: Tensor, frames: int, options: dict
+) -> MotionCall:
+    """The motion models in this call, each as it is set at this moment. Those whose range is over leave the GPU."""
+    run: MotionRun | None = options.get(KEY)
     moment = moment_of(motion_models, base, t, options, run)
     settled = [(motion, motion.get_attachment(KEY).at(moment)) for motion in motion_models]
     active = [(motion, own) for motion, settings in settled if (own := at_work(settings, moment)) is not None]
@@ -154,15 +170,7 @@ def apply_model_with_motion(
         (motion, settings, features_of(motion, settings, base, x, part.frames, frames, run))
         for motion, settings in active
     ]
-    call = MotionCall(base, with_pictures, x, frames, part, moment, options.get(VIEWS))
-    options, kwargs = entered(call, base, options, kwargs)
-    with norms_across_frames(plain_unet(base), call.norms, frames):
-        result = executor(x, t, c_concat, c_crossattn, control, options, **kwargs)
-    if call.unet_ran:
-        call.check()
-        if run is not None:
-            run.calls += 1
-    return result
+    return MotionCall(base, with_pictures, x, frames, part, moment, options.get(VIEWS))
 
 
 def moment_of(motion_models: list[ModelPatcher], base, t: Tensor, options: dict, run: MotionRun | None) -> Moment:

@@ -5,24 +5,20 @@ It puts an entry of its own before the others' in a private copy of
 have, and then runs the motion modules of that place. Nothing of this outlives the call.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from comfy.ldm.modules.attention import SpatialTransformer
-from comfy.ldm.modules.diffusionmodules.openaimodel import (
-    Downsample,
-    ResBlock,
-    Upsample,
-    forward_timestep_embed,
-)
+from comfy.ldm.modules.diffusionmodules.openaimodel import Downsample, ResBlock, Upsample, forward_timestep_embed
 from comfy.model_base import BaseModel
 from comfy.model_patcher import ModelPatcher
 from comfy.patcher_extension import WrappersMP
 from torch import Tensor, nn
 
 from .chunks import chunks
-from .fit import sites_by_part, unet_places
-from .formats import Norms
+from .fit import Place, sites_by_part, unet_places
+from .formats import MotionFormat, Norms
 from .image_encoder import fed_level, laid_on
 from .lora import LORAS, STRENGTH
 from .run import KEY
@@ -94,31 +90,36 @@ class Steered:
         features: list[Tensor] | None,
         moment: Moment,
         amounts: Amounts,
-        norm_across_frames: bool,
     ):
         """settings: what `at` gave. features: of the picture that it starts from."""
         self.settings, self.features, self.moment, self.amounts = settings, features, moment, amounts
-        self.norm_across_frames = norm_across_frames
-        self.modules = motion.model.sites()
+        self.format, self.modules = motion.model.format, motion.model.sites()
+        self.norm_across_frames = self.format.norms(settings.norms).motion_modules
         self.loras = running_loras(motion, moment)
 
     def module(self, site: str, positions: Tensor) -> PlacedModule:
-        of, picture = self.amounts.of, self.settings.reference
         effect, scales = self.settings.of(site, self.moment)
-        strength = 0.0 if picture is None else amount_at(picture.strength, self.moment)
-        level = None if picture is None else fed_level(site)
         return PlacedModule(
             site,
             self.modules[site],
-            of(effect),
-            tuple(of(scale) for scale in scales),
-            self.loras_of(site),
-            positions,
-            self.norm_across_frames,
-            None if level is None else self.features[level],
-            of(strength),
-            picture is not None and picture.when_disabled,
+            effect=self.amounts.of(effect),
+            scales=tuple(self.amounts.of(scale) for scale in scales),
+            loras=self.loras_of(site),
+            positions=positions,
+            norm_across_frames=self.norm_across_frames,
+            **self.feature_of(site),
         )
+
+    def feature_of(self, site: str) -> dict:
+        """What a PlacedModule has of the picture, where that is fed to the module at `site`."""
+        picture, level = self.settings.reference, fed_level(site)
+        if picture is None or level is None:
+            return {}
+        return {
+            "feature": self.features[level],
+            "feature_strength": self.amounts.of(amount_at(picture.strength, self.moment)),
+            "feature_when_disabled": picture.when_disabled,
+        }
 
     def loras_of(self, site: str) -> tuple[tuple[nn.Module, nn.Module, nn.Module, float | Seen], ...]:
         return tuple(
@@ -126,6 +127,15 @@ class Steered:
             for lora, strength in self.loras
             for name, down, up, scale in lora.of(site)
         )
+
+
+def unet_norms(active: list[tuple[MotionFormat, MotionSettings]]) -> Norms:
+    """Which of the UNet's own norms average over frames: those of every motion model that has an effect."""
+    moving = [each.norms(settings.norms) for each, settings in active if not is_zero(settings.effect)]
+    return Norms(
+        resblocks=any(norms.resblocks for norms in moving),
+        spatial_transformers=any(norms.spatial_transformers for norms in moving),
+    )
 
 
 class MotionCall:
@@ -155,21 +165,20 @@ class MotionCall:
         self.owed: dict[str, int] = {}
         """Sites that have not run yet, each as often as there are motion models with it."""
         self.unet_ran = False
-        norms = [motion.model.format.norms(settings.norms) for motion, settings, _ in active]
-        moving = [each for each, (_, settings, _) in zip(norms, active, strict=True) if not is_zero(settings.effect)]
-        self.norms = Norms(
-            resblocks=any(each.resblocks for each in moving),
-            spatial_transformers=any(each.spatial_transformers for each in moving),
-        )
+        self.norms = unet_norms([(motion.model.format, settings) for motion, settings, _ in active])
         places, amounts = unet_places(unet), Amounts(part, len(x), x.device)
-        for (motion, settings, features), own_norms in zip(active, norms, strict=True):
-            steered = Steered(motion, settings, features, moment, amounts, own_norms.motion_modules)
-            for blocks, names in sites_by_part(motion.model.format).items():
-                for place, (site, channels) in zip(places[blocks], names, strict=False):
-                    positions = sinusoid_on(frames, channels, x.device, dtype)
-                    self.placed.setdefault(place.block, (place.layer, []))[1].append(steered.module(site, positions))
-            for site in steered.modules:
-                self.owed[site] = self.owed.get(site, 0) + 1
+        for motion, settings, features in active:
+            steered = Steered(motion, settings, features, moment, amounts)
+            self.place(steered, places, lambda channels: sinusoid_on(frames, channels, x.device, dtype))
+
+    def place(self, steered: Steered, places: dict[str, list[Place]], positions: Callable[[int], Tensor]) -> None:
+        """Puts its modules behind the layers that they follow. places: of the UNet. positions: of so many channels."""
+        for part, sites in sites_by_part(steered.format).items():
+            for place, (site, channels) in zip(places[part], sites, strict=False):
+                _, modules = self.placed.setdefault(place.block, (place.layer, []))
+                modules.append(steered.module(site, positions(channels)))
+        for site in steered.modules:
+            self.owed[site] = self.owed.get(site, 0) + 1
 
     def enter(self, options: dict) -> dict:
         """A private copy of `transformer_options` with our entries before those of other packs."""

@@ -96,9 +96,9 @@ class MotionSettings:
         return whole and self.keyframes is None and not any(callable(each) for each in strengths)
 
     def at(self, moment: Moment) -> "MotionSettings":
-        """The same at one moment: keyframes taken in, schedules asked. Strengths are numbers or tensors then.
+        """The same at one moment: keyframes taken in, motion_scale and effect numbers or tensors.
 
-        A picture of strength 0 is none.
+        Blocks and the picture keep their schedules, but a picture of strength 0 is none.
         """
         frame = self.keyframes(moment) if self.keyframes is not None else None
         frame, shown = frame or Keyframe(), self.reference
