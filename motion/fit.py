@@ -51,19 +51,22 @@ def sites_by_part(motion_format: MotionFormat) -> dict[str, list[tuple[str, int]
     }
 
 
+def blocks_of(unet: UNetModel) -> dict[tuple[str, int], nn.Module]:
+    """The UNet's blocks, each a list of layers, as the host names them in `transformer_options["block"]`."""
+    parts = {"input": unet.input_blocks, "middle": [unet.middle_block], "output": unet.output_blocks}
+    return {(part, index): block for part, blocks in parts.items() for index, block in enumerate(blocks) if block}
+
+
 def unet_places(unet: UNetModel) -> dict[str, list[Place]]:
     """The places of motion modules: after a block's SpatialTransformer, or after its first ResBlock where it has none.
 
     Source: the trained places of guoyww's UNet3DConditionModel, seen on the host's UNet.
     """
-    parts = {"input": unet.input_blocks, "middle": [unet.middle_block], "output": unet.output_blocks}
-    places: dict[str, list[Place]] = {part: [] for part in parts}
-    for part, blocks in parts.items():
-        for index, block in enumerate(blocks):
-            layers = list(block) if block is not None else []
-            resblocks = [layer for layer in layers if isinstance(layer, ResBlock)]
-            transformers = [layer for layer in layers if isinstance(layer, SpatialTransformer)]
-            if resblocks:
-                layer = transformers[-1] if transformers else resblocks[0]
-                places[part].append(Place((part, index), layer, resblocks[0].out_channels))
+    places: dict[str, list[Place]] = {"input": [], "middle": [], "output": []}
+    for block, layers in blocks_of(unet).items():
+        resblocks = [layer for layer in layers if isinstance(layer, ResBlock)]
+        transformers = [layer for layer in layers if isinstance(layer, SpatialTransformer)]
+        if resblocks:
+            layer = transformers[-1] if transformers else resblocks[0]
+            places[block[0]].append(Place(block, layer, resblocks[0].out_channels))
     return places

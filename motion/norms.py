@@ -13,6 +13,7 @@ from comfy.ldm.modules.diffusionmodules.openaimodel import ResBlock, UNetModel
 from einops import rearrange
 from torch import Tensor, nn
 
+from .fit import blocks_of
 from .formats import Norms
 
 
@@ -44,12 +45,8 @@ def norms_across_frames(unet: UNetModel, norms: Norms, frames: int) -> Iterator[
 
 def _places(unet: UNetModel, norms: Norms) -> Iterator[tuple[nn.Module, str]]:
     """Each chosen norm as (its parent, its name there)."""
-    for block in (
-        *unet.input_blocks,
-        *([unet.middle_block] if unet.middle_block is not None else []),
-        *unet.output_blocks,
-    ):
-        for layer in block:
+    for layers in blocks_of(unet).values():
+        for layer in layers:
             if norms.resblocks and isinstance(layer, ResBlock):
                 yield layer.in_layers, "0"
                 yield layer.out_layers, "0"

@@ -15,6 +15,7 @@ from comfy.patcher_extension import WrappersMP
 from torch import Tensor, nn
 
 from ..motion.call import LAYER_PATCH, entered, plain_unet
+from ..motion.fit import blocks_of
 from ..motion.run import KEY
 from .extras import ReferenceNow
 from .reference_attention import (
@@ -217,11 +218,6 @@ def attention_places(unet: UNetModel) -> dict[tuple[str, int, int], int]:
 
 def last_layers(unet: UNetModel) -> dict[tuple[str, int], nn.Module]:
     return {block: layers[-1] for block, layers in blocks_of(unet).items()}
-
-
-def blocks_of(unet: UNetModel) -> dict[tuple[str, int], nn.Module]:
-    parts = {"input": unet.input_blocks, "middle": [unet.middle_block], "output": unet.output_blocks}
-    return {(part, index): block for part, blocks in parts.items() for index, block in enumerate(blocks) if block}
 
 
 def check_same_shape(kept: Tensor, context: Tensor) -> None:
