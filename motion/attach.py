@@ -211,5 +211,4 @@ def is_active(settings: MotionSettings, moment: Moment) -> bool:
         return False
     if settings.start_percent <= 0.0 and settings.end_percent >= 1.0:
         return True
-    lowest, highest = (moment.percent_to_sigma(each) for each in (settings.end_percent, settings.start_percent))
-    return lowest <= moment.levels[-1] <= highest
+    return moment.is_within(settings.start_percent, settings.end_percent, moment.levels[-1])

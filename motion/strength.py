@@ -30,6 +30,10 @@ class Moment:
     percent_to_sigma: Callable[[float], float] | None = None
     """Of the checkpoint."""
 
+    def is_within(self, start_percent: float, end_percent: float, level: float) -> bool:
+        """Whether the noise level `level` lies in that part of a whole sampling."""
+        return self.percent_to_sigma(end_percent) <= level <= self.percent_to_sigma(start_percent)
+
 
 Schedule = Callable[[Moment], Amount]
 Strength = Amount | Schedule

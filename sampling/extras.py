@@ -55,9 +55,10 @@ class Reference:
 
     def at(self, moment: Moment) -> ReferenceNow | None:
         """None where there is nothing to do. Before the first keyframe it is as it is without."""
-        levels = [level for level in moment.levels if in_range(self, level, moment)]
-        if not in_range(self, moment.levels[-1], moment):
+        span = self.start_percent, self.end_percent
+        if not moment.is_within(*span, moment.levels[-1]):
             return None
+        levels = [level for level in moment.levels if moment.is_within(*span, level)]
         key = keyframe_at((ExtraKeyframe(), *self.keyframes), replace(moment, levels=levels))
         tune = key.tune or self.tune
         strength = strength_at(self.strength, key, moment)
@@ -80,7 +81,7 @@ class Reuse:
 
     def at(self, moment: Moment) -> Amount | None:
         """How much is taken; None where nothing is. The first keyframe holds from the start."""
-        if not in_range(self, moment.levels[-1], moment):
+        if not moment.is_within(self.start_percent, self.end_percent, moment.levels[-1]):
             return None
         key = keyframe_at(self.keyframes or (ExtraKeyframe(),), moment)
         amount = product(self.weighted_mean, strength_at(self.strength, key, moment))
@@ -96,10 +97,6 @@ class Extras:
 
 
 NO_EXTRAS = Extras()
-
-
-def in_range(extra: Reference | Reuse, level: float, moment: Moment) -> bool:
-    return moment.percent_to_sigma(extra.end_percent) <= level <= moment.percent_to_sigma(extra.start_percent)
 
 
 def strength_at(strength: Strength, key: ExtraKeyframe, moment: Moment) -> Amount:
