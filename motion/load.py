@@ -101,19 +101,16 @@ def with_image_encoder(
 
 def patcher_of(motion_format: MotionFormat, weights: dict[str, torch.Tensor], disable_dynamic: bool) -> ModelPatcher:
     """The host's patcher for a MotionModel with these canonical weights."""
-    dynamic = not disable_dynamic
-    patcher_class = comfy.model_patcher.CoreModelPatcher if dynamic else comfy.model_patcher.ModelPatcher
-    device = comfy.model_management.get_torch_device()
+    device, offload_device = comfy.model_management.get_torch_device(), comfy.model_management.unet_offload_device()
     dtype = _weight_dtype(comfy.utils.weight_dtype(weights))
     model = MotionModel(
         motion_format,
         attention=comfy.ldm.modules.attention.optimized_attention_for_device(device, small_input=True),
         operations=comfy.ops.manual_cast,
         dtype=dtype,
-        device=comfy.model_management.unet_offload_device(),
+        device=offload_device,
     )
-    comfy.model_management.archive_model_dtypes(model)
-    patcher = patcher_class(model, load_device=device, offload_device=comfy.model_management.unet_offload_device())
+    patcher = held_by_the_host(model, device, offload_device, disable_dynamic)
     model.keep_learnt_tables(weights)
     tensors = {key: value for key, value in weights.items() if not TABLE.search(key)}
     if not patcher.is_dynamic():  # which casts them when they are needed
@@ -122,6 +119,15 @@ def patcher_of(motion_format: MotionFormat, weights: dict[str, torch.Tensor], di
     model.load_state_dict(tensors, assign=True)
     model.requires_grad_(False).eval()
     return patcher
+
+
+def held_by_the_host(
+    model: torch.nn.Module, load_device: torch.device, offload_device: torch.device, disable_dynamic: bool
+) -> ModelPatcher:
+    """A patcher of the host for `model`, on `offload_device`, with its dynamic VRAM or without."""
+    comfy.model_management.archive_model_dtypes(model)
+    kind = ModelPatcher if disable_dynamic else comfy.model_patcher.CoreModelPatcher
+    return kind(model, load_device=load_device, offload_device=offload_device)
 
 
 def encoder_alone(motion_model: ModelPatcher) -> ModelPatcher:

@@ -5,14 +5,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import comfy.lora
-import comfy.model_management
-import comfy.model_patcher
 import comfy.ops
 import torch
 from comfy.model_patcher import ModelPatcher
 from torch import Tensor, nn
 
-from .load import read_tensors
+from .load import held_by_the_host, read_tensors
 from .low_rank import TEMPORAL, Factors, MotionLoRA, NotAMotionLoRA, factors_of, matched, what_else
 from .settings import in_range
 from .strength import Strength
@@ -121,10 +119,7 @@ def running_lora(
     device = motion_model.offload_device
     model = RunningLoRA(layers, comfy.ops.manual_cast, dtype=dtype, device=device)
     model.requires_grad_(False).eval()
-    comfy.model_management.archive_model_dtypes(model)
-    dynamic = not disable_dynamic
-    patcher_class = comfy.model_patcher.CoreModelPatcher if dynamic else comfy.model_patcher.ModelPatcher
-    patcher = patcher_class(model, load_device=motion_model.load_device, offload_device=device)
+    patcher = held_by_the_host(model, motion_model.load_device, device, disable_dynamic)
     patcher.cached_patcher_init = (running_lora, (motion_model, layers))
     return patcher
 
