@@ -83,7 +83,7 @@ def resized(amount: Tensor, height: int, width: int) -> Tensor:
 
 
 def rows(amount: Tensor, frames: Sequence[int]) -> Tensor:
-    """The rows of these frames; after the last row, that one holds on."""
+    """The rows (frames ...) of these frames; after the last row, that one holds on."""
     return amount[[min(frame, len(amount) - 1) for frame in frames]]
 
 

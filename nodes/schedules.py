@@ -2,7 +2,8 @@
 
 from comfy_api.latest import io
 
-from ..sampling.schedules import Curve, FrameValues, Region, parsed, step_values, times
+from ..sampling.schedules import Curve, FrameValues, Region, parsed, step_values
+from ..sampling.schedules import times as product_of  # `times` is an input
 from .inputs import schedule
 from .types import StrengthSchedule
 
@@ -121,8 +122,5 @@ class StepSchedule(io.ComfyNode):
             values = Curve(curve.interp, curve_low, curve_high, "steps")
         return io.NodeOutput(product_of(values, times))
 
-
-product_of = times
-"""Under a name that no input has."""
 
 NODES = [FrameSchedule, StepSchedule]

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..motion.settings import in_range
+from ..motion.strength import rows
 
 DEFAULT, CONSTANT, EMPTY, REPEATED, FREENOISE = "default", "constant", "empty", "repeated_context", "FreeNoise"
 NOISE_TYPES = [DEFAULT, CONSTANT, EMPTY, REPEATED, FREENOISE]
@@ -162,8 +163,7 @@ def layered(old: Tensor, new: Tensor, layer: Layer) -> Tensor:
     if layer.mask is None:
         return mixed
     mask = F.interpolate(layer.mask.unsqueeze(1).float(), size=old.shape[-2:], mode="bilinear")
-    frames = [min(frame, mask.shape[0] - 1) for frame in range(old.shape[0])]
-    return torch.lerp(old, mixed, mask[frames])
+    return torch.lerp(old, mixed, rows(mask, range(len(old))))
 
 
 def _seed(draw: Draw, seed: int) -> int:
