@@ -58,8 +58,11 @@ def replacements() -> list:
 
 
 async def register() -> None:
-    """Offers the replacements to the page and the server, where this ComfyUI has node replacement."""
-    if not hasattr(io, "NodeReplace"):
+    """Offers the replacements to the page and the server, where this ComfyUI has node replacement.
+
+    A program that uses ComfyUI without its server has none to offer them to.
+    """
+    if not hasattr(io, "NodeReplace") or not hasattr(PromptServer, "instance"):
         return
     for replacement in replacements():
         await ComfyAPI().node_replacement.register(replacement)

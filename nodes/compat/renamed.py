@@ -1,5 +1,7 @@
 """Inputs of shared workflows that had other names in early versions, in prompts that are posted to the server."""
 
+from server import PromptServer
+
 RENAMED = {"ADE_AnimateDiffLoaderWithContext": {"motion_model_settings": "ad_settings"}}
 """{node id: {old name: name}}"""
 
@@ -9,8 +11,6 @@ def register() -> None:
 
     The host's NodeReplace does not serve: it only replaces ids that no installed node has.
     """
-    from server import PromptServer  # there once the server runs, and only then needed
-
     if hasattr(PromptServer, "instance"):  # not where a program uses ComfyUI without its server
         PromptServer.instance.add_on_prompt_handler(with_new_names)
 

@@ -4,6 +4,7 @@ import asyncio
 
 import animatediff_native
 import pytest
+from server import PromptServer
 
 import nodes
 
@@ -22,7 +23,9 @@ def test_a_new_enough_host(version):
 
 
 def registered() -> set[str]:
+    """As the host loads a pack."""
     extension = asyncio.run(animatediff_native.comfy_entrypoint())
+    asyncio.run(extension.on_load())
     return {node.GET_SCHEMA().node_id for node in asyncio.run(extension.get_node_list())}
 
 
@@ -32,6 +35,12 @@ def test_another_packs_ids_stay_its_own(monkeypatch):
     assert {"ADN_ApplyMotionModel", "ADE_UseEvolvedSampling"} <= before
     monkeypatch.setitem(nodes.NODE_CLASS_MAPPINGS, "ADE_UseEvolvedSampling", object)
     assert registered() == before - {"ADE_UseEvolvedSampling"}
+
+
+def test_a_program_without_a_server_has_the_nodes():
+    """One that turns a workflow into Python, say."""
+    assert not hasattr(PromptServer, "instance")
+    assert registered()
 
 
 def test_one_entry_point():
