@@ -3,7 +3,7 @@ from collections import Counter
 import folder_paths
 import i2v
 import pytest
-from animatediff_native.motion.load import MOTION_MODELS
+from animatediff_native.motion.load import MOTION_MODELS, load_motion_model
 from clips import motion_model
 from safetensors.torch import save_file
 from unets import SD15_CHANNELS, SDXL_CHANNELS, unet_model
@@ -39,6 +39,22 @@ def sd15():
 @pytest.fixture(scope="session")
 def sdxl():
     return unet_model("sdxl")
+
+
+@pytest.fixture
+def motion_from_file(tmp_path):
+    """A MOTION_MODEL that the host can make anew, as those of users are."""
+    path = tmp_path / "motion.safetensors"
+    save_file(motion_state("v3", SD15_CHANNELS), path)
+    return load_motion_model(str(path))
+
+
+@pytest.fixture
+def sd15_from_file(sd15):
+    """A MODEL that the host can make anew, as its loaders' are."""
+    model = sd15.clone()
+    model.cached_patcher_init = (lambda disable_dynamic=False: unet_model(), ())
+    return model
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ import comfy.model_management
 import comfy.samplers
 import pytest
 import torch
-from clips import FRAMES, animated, conditioning, controlnet, latents, motion_model, sample
+from clips import FRAMES, animated, conditioning, controlnet, first, latents, motion_model, sample
 from comfy_extras import (
     nodes_custom_sampler,
     nodes_easycache,
@@ -21,12 +21,6 @@ from unets import unet_model
 from weights import filled
 
 import nodes
-
-
-def first(output):
-    """A node's first output, whichever form the host's version returns."""
-    return output[0] if isinstance(output, tuple) else output.args[0]
-
 
 MODEL_PATCHES = {
     "FreeU": lambda model: first(nodes_freelunch.FreeU.execute(model, 1.1, 1.2, 0.9, 0.2)),

@@ -4,7 +4,6 @@ import i2v as image_to_video
 import pytest
 import torch
 from animatediff_native.motion.attach import attach
-from animatediff_native.motion.load import load_motion_model
 from animatediff_native.motion.lora import with_motion_lora
 from animatediff_native.motion.low_rank import MotionLoRA, factors_of
 from animatediff_native.motion.run import KEY
@@ -12,15 +11,12 @@ from animatediff_native.motion.settings import MotionSettings
 from animatediff_native.sampling.handler import with_windows
 from animatediff_native.sampling.schedules import FrameValues, parsed, step_values, times
 from animatediff_native.sampling.windows import STANDARD_STATIC, WHOLE_CLIP, WindowPlan
-from clips import animated, latents, motion_model, sample
+from clips import animated, compiled, latents, motion_model, sample
 from comfy.ldm.modules.attention import attention_pytorch
 from comfy.model_patcher import ModelPatcher
-from comfy_api.torch_helpers import set_torch_compile_wrapper
-from comfy_extras.nodes_torch_compile import skip_torch_compile_dict
-from safetensors.torch import save_file
 from torch._dynamo.utils import counters
 from unets import SD15_CHANNELS
-from weights import motion_state, tensor_for
+from weights import motion_lora_state
 
 WINDOWS = WindowPlan(STANDARD_STATIC, 8, 4)
 CHANGING = times(FrameValues(parsed("0: 0.5, 11: 1.5")), step_values("0: 1.2, 1: 0.8"))
@@ -42,24 +38,6 @@ def unet(sd15):
     options = model.model_options["transformer_options"]
     options["optimized_attention_override"] = lambda function, *words, **named: attention_pytorch(*words, **named)
     return model
-
-
-def compiled(model):
-    """What TorchCompileModel does, without the compiler behind the graph."""
-    model = model.clone(disable_dynamic=True)
-    set_torch_compile_wrapper(model=model, backend="eager", options={"guard_filter_fn": skip_torch_compile_dict})
-    return model
-
-
-def lora():
-    """A motion LoRA for the first layer of each attention."""
-    state = {}
-    for name, layer in motion_model().model.named_modules():
-        if name.endswith(".to_q"):
-            width = layer.weight.shape[0]
-            state[f"{name}.lora_down.weight"] = tensor_for(f"{name}.down", (4, width), 3)
-            state[f"{name}.lora_up.weight"] = tensor_for(f"{name}.up", (width, 4), 3)
-    return MotionLoRA("lora", factors_of(state))
 
 
 def clip(model):
@@ -84,7 +62,8 @@ def test_one_graph_for_all_steps_and_windows(unet, family):
 
 def test_one_graph_with_all_that_steers(unet, i2v):
     """A picture to start from, a LoRA whose strength changes, a second motion model, views."""
-    second, _ = with_motion_lora(motion_model(), lora(), 1.0, CHANGING)
+    lora = MotionLoRA("lora", factors_of(motion_lora_state(SD15_CHANNELS)))
+    second, _ = with_motion_lora(motion_model(), lora, 1.0, CHANGING)
     model = attach(image_to_video.applied(unet, i2v[0]), second, MotionSettings(effect=0.5))
     plan = WindowPlan(WHOLE_CLIP, 12, use_on_equal_length=True, views=WINDOWS)
 
@@ -121,18 +100,15 @@ class Dynamic(ModelPatcher):
 
 
 @pytest.mark.parametrize("order", ["before", "after"])
-def test_motion_models_leave_dynamic_vram_with_the_model(sd15, tmp_path, order):
+def test_motion_models_leave_dynamic_vram_with_the_model(sd15, motion_from_file, order):
     """Weights that come and go while the UNet runs cannot be compiled."""
-    path = str(tmp_path / "motion.safetensors")
-    save_file(motion_state("v3", SD15_CHANNELS), path)
-    motion = load_motion_model(path)
-    motion.__class__ = Dynamic
+    motion_from_file.__class__ = Dynamic
     if order == "before":
-        model = animated(sd15, motion)
+        model = animated(sd15, motion_from_file)
     else:
         base = sd15.clone()
         base.__class__ = Dynamic
-        model = animated(base, motion)
+        model = animated(base, motion_from_file)
         assert all(each.is_dynamic() for each in model.clone().get_additional_models_with_key(KEY))
         model.cached_patcher_init = (lambda disable_dynamic: sd15, ())
         model = model.clone(disable_dynamic=True)

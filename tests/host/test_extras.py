@@ -11,9 +11,7 @@ from animatediff_native.sampling.reference_attention import INDEXES, SLIDING, Mo
 from animatediff_native.sampling.reuse import with_reuse
 from animatediff_native.sampling.window_references import WindowReferences, attention
 from animatediff_native.sampling.windows import BATCHED, STANDARD_STATIC, WindowPlan, windows
-from clips import animated, conditioning, latents, motion_model, sample
-from comfy_api.torch_helpers import set_torch_compile_wrapper
-from comfy_extras.nodes_torch_compile import skip_torch_compile_dict
+from clips import animated, compiled, conditioning, latents, motion_model, sample
 
 FRAMES = 10
 PLAN = WindowPlan(BATCHED, 4, 0, fuse_method="flat")
@@ -260,9 +258,7 @@ def test_torch_compile(sd15):
     torch._dynamo.reset()
     extras = Extras(Reference(tune=BOTH, end_percent=0.4))
     expected = clip(sd15, extras, steps=3)
-    model = animated(sd15, motion_model()).clone(disable_dynamic=True)
-    set_torch_compile_wrapper(model=model, backend="eager", options={"guard_filter_fn": skip_torch_compile_dict})
-    found = small(with_windows(model, PLAN, extras=extras), steps=3)
+    found = small(with_windows(compiled(animated(sd15, motion_model())), PLAN, extras=extras), steps=3)
     torch._dynamo.reset()
     assert torch.allclose(found, expected, atol=1e-3)
 

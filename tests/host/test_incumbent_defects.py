@@ -13,7 +13,6 @@ import comfy.supported_models
 import numpy
 import pytest
 import torch
-from animatediff_native.motion.load import load_motion_model
 from animatediff_native.motion.settings import BlockStrength, Keyframe
 from animatediff_native.sampling.handler import with_windows
 from animatediff_native.sampling.keyframes import Keyframes
@@ -21,12 +20,11 @@ from animatediff_native.sampling.noise import ADD, REPLACE, Draw, Layer
 from animatediff_native.sampling.run import chosen_noise, noise_options, with_noise
 from animatediff_native.sampling.schedules import FrameValues, Region, parsed
 from animatediff_native.sampling.windows import BATCHED, STANDARD_STATIC, WindowPlan, windows
-from clips import animated, conditioning, latents, motion_model, sample
+from clips import animated, conditioning, first, latents, motion_model, sample
 from comfy.patcher_extension import WrappersMP
 from comfy_extras import nodes_custom_sampler, nodes_perpneg
-from safetensors.torch import save_file
-from unets import SD15, SD15_CHANNELS, unet_model, unet_shapes
-from weights import filled, motion_state
+from unets import SD15, unet_model, unet_shapes
+from weights import filled
 
 WINDOWS = WindowPlan(STANDARD_STATIC, 8, 4)
 FRAMES = 12
@@ -39,10 +37,6 @@ def test_block_strengths_survive_a_clone_of_the_model(sd15):
     plain = sample(sd15, steps=1)
     for model in (off, keyed):
         assert torch.equal(sample(model.clone().clone(), steps=1), plain)
-
-
-def first(output):
-    return output[0] if isinstance(output, tuple) else output.args[0]
 
 
 def dual_model(model):
@@ -258,22 +252,12 @@ def test_checkpoints_with_more_channels(make):
         assert moved.isfinite().all() and not torch.allclose(moved, plain, atol=1e-1)
 
 
-@pytest.fixture
-def remade(tmp_path, sd15):
-    """(a MODEL that the host can make anew, as its loaders' are; the same with a motion model from a file)."""
-    path = str(tmp_path / "motion.safetensors")
-    save_file({key: value.contiguous() for key, value in motion_state("v3", SD15_CHANNELS).items()}, path)
-    model = sd15.clone()
-    model.cached_patcher_init = (lambda disable_dynamic=False: unet_model(), ())
-    return model, load_motion_model(path)
-
-
 @pytest.mark.skipif(
     not hasattr(comfy.model_patcher.ModelPatcher, "deepclone_multigpu"), reason="this ComfyUI has no multi-GPU"
 )
-def test_a_model_cloned_for_another_gpu_keeps_its_motion(remade):
+def test_a_model_cloned_for_another_gpu_keeps_its_motion(sd15_from_file, motion_from_file):
     """There: "Cannot create multigpu deepclone". Each copy has motion weights and strengths of its own."""
-    model, motion = remade
+    model, motion = sd15_from_file, motion_from_file
     twice = animated(animated(model, motion, end_percent=0.5), motion, start_percent=0.5, motion_scale=1.4)
     for moving in (animated(model, motion, motion_scale=1.3), twice):
         copy = moving.deepclone_multigpu(new_load_device=moving.load_device)

@@ -3,19 +3,14 @@
 import comfy.model_management
 import pytest
 import torch
-from animatediff_native.motion.load import load_motion_model
 from animatediff_native.sampling.handler import with_windows
 from animatediff_native.sampling.long_windows import ANY_LENGTH, frames_in, of_length
 from animatediff_native.sampling.presets import preset
 from animatediff_native.sampling.run import FIRST_FRAME
 from animatediff_native.sampling.windows import WHOLE_CLIP, WindowPlan
-from clips import animated, conditioning, controlnet, latents, motion_model, sample
+from clips import animated, compiled, conditioning, controlnet, latents, motion_model, sample
 from comfy.patcher_extension import WrappersMP
-from comfy_api.torch_helpers import set_torch_compile_wrapper
 from comfy_extras.nodes_pag import PerturbedAttentionGuidance
-from safetensors.torch import save_file
-from unets import SD15_CHANNELS
-from weights import motion_state
 
 
 def pictures_of_each_call(model, frames: int, **words) -> list[int]:
@@ -68,12 +63,6 @@ def another_nodes_attention(model):
 
 def calls_of_its_own(model):
     return PerturbedAttentionGuidance.execute(model, 3.0).args[0]
-
-
-def compiled(model):
-    model = model.clone()
-    set_torch_compile_wrapper(model=model, backend="eager")
-    return model
 
 
 def goes_on(model):
@@ -130,13 +119,10 @@ def test_the_host_reckons_with_chunks(sd15):
     assert shapes == [[25, 4, 8, 8]]
 
 
-def test_an_interrupt_stops_at_the_next_operation(sd15, tmp_path):
+def test_an_interrupt_stops_at_the_next_operation(sd15, motion_from_file):
     """A call of a long window can take minutes. The host looks for interrupts at each of its operations, and all of
     ours are the host's: here none comes after the one in whose course somebody pressed Cancel."""
-    path = tmp_path / "motion.safetensors"
-    save_file(motion_state("v3", SD15_CHANNELS), path)
-    motion = load_motion_model(str(path))
-    model = with_windows(animated(sd15, motion), preset("long", 16))
+    model = with_windows(animated(sd15, motion_from_file), preset("long", 16))
     clip = latents(40, 8, 8)
     whole = sample(model, latent_image=clip)
     ran = []
@@ -146,7 +132,7 @@ def test_an_interrupt_stops_at_the_next_operation(sd15, tmp_path):
         if len(ran) == 40:
             comfy.model_management.interrupt_current_processing()
 
-    operations = [each for each in motion.model.modules() if getattr(each, "weight", None) is not None]
+    operations = [each for each in motion_from_file.model.modules() if getattr(each, "weight", None) is not None]
     hooks = [each.register_forward_hook(cancel) for each in operations]
     with pytest.raises(comfy.model_management.InterruptProcessingException):
         sample(model, latent_image=clip)

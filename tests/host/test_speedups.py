@@ -10,16 +10,15 @@ import comfy.model_patcher
 import pytest
 import torch
 from animatediff_native.motion import chunks
-from animatediff_native.motion.load import load_motion_model
 from animatediff_native.sampling.handler import with_windows
 from animatediff_native.sampling.presets import preset
 from animatediff_native.sampling.run import watch
-from clips import animated, latents, motion_model, sample
+from clips import animated, first, latents, motion_model, sample
 from comfy.ldm.modules import attention
 from comfy_extras import nodes_hypertile, nodes_tomesd
-from safetensors.torch import save_file
-from unets import SD15, SD15_CHANNELS, patcher_of, unet_model, unet_shapes
-from weights import filled, motion_state
+from oracles import relative_error
+from unets import SD15, patcher_of, unet_model, unet_shapes
+from weights import filled
 
 
 @pytest.fixture(autouse=True)
@@ -31,10 +30,6 @@ def small_chunks(monkeypatch):
 
 CLIPS = {"clip": (None, 6), "windows": (preset("stable", 6), 10), "long": (preset("long", 6), 20)}
 """(plan, frames)"""
-
-
-def first(output):
-    return output[0] if isinstance(output, tuple) else output.args[0]
 
 
 def tome(model):
@@ -67,39 +62,25 @@ def clip(model, kind: str):
     return sample(in_windows(model, kind), latent_image=latents(CLIPS[kind][1], 8, 8), steps=1)
 
 
-def distance(found, expected) -> float:
-    return float((found - expected).norm() / expected.norm())
-
-
 @pytest.mark.parametrize("kind", CLIPS)
 @pytest.mark.parametrize("speed_up", [tome, hypertile, overridden])
 def test_patches_of_the_attention(sd15, motion, speed_up, kind):
     still = clip(speed_up(sd15), kind)
-    assert distance(clip(speed_up(animated(sd15, motion_model(still=True))), kind), still) < 1e-5
+    assert relative_error(clip(speed_up(animated(sd15, motion_model(still=True))), kind), still) < 1e-5
     moving = animated(sd15, motion.patcher)
     after, before = clip(speed_up(moving), kind), clip(animated(speed_up(sd15), motion.patcher), kind)
     assert motion.runs_of_every_site() > 0
     assert torch.equal(after, before)
-    assert distance(after, still) > 0.1
+    assert relative_error(after, still) > 0.1
     plain, moved = clip(sd15, kind), clip(moving, kind)
     if speed_up is overridden:
-        assert distance(after, moved) < 1e-5
+        assert relative_error(after, moved) < 1e-5
     else:
-        assert 0 < distance(after, moved) < 2 * distance(still, plain)
-
-
-@pytest.fixture
-def remade(tmp_path, sd15):
-    """(a MODEL that the host can make anew, as its loaders' are; a motion model from a file)"""
-    path = str(tmp_path / "motion.safetensors")
-    save_file({key: value.contiguous() for key, value in motion_state("v3", SD15_CHANNELS).items()}, path)
-    model = sd15.clone()
-    model.cached_patcher_init = (lambda disable_dynamic=False: unet_model(), ())
-    return model, load_motion_model(path)
+        assert 0 < relative_error(after, moved) < 2 * relative_error(still, plain)
 
 
 @pytest.mark.parametrize("kind", CLIPS)
-def test_an_attention_override_sees_space_and_never_time(remade, kind):
+def test_an_attention_override_sees_space_and_never_time(sd15_from_file, motion_from_file, kind):
     """16 tokens of 40 numbers a head are nothing for kernels that are made for long rows."""
     seen = set()
 
@@ -107,7 +88,7 @@ def test_an_attention_override_sees_space_and_never_time(remade, kind):
         seen.add(q.shape[1])
         return func(q, k, v, heads, *others, **words)
 
-    clip(overridden(animated(*remade), note), kind)
+    clip(overridden(animated(sd15_from_file, motion_from_file), note), kind)
     assert seen == {64, 16, 4, 1}
 
 
@@ -127,8 +108,8 @@ def test_weights_of_eight_bits(motion, kind):
     assert {value.dtype for value in small.model.diffusion_model.parameters()} == {FP8}
     moved = clip(animated(small, motion.patcher), kind)
     assert motion.runs_of_every_site() > 0
-    assert distance(moved, clip(animated(rounded(), motion.patcher), kind)) < 1e-5
-    assert distance(moved, clip(small, kind)) > 0.1
+    assert relative_error(moved, clip(animated(rounded(), motion.patcher), kind)) < 1e-5
+    assert relative_error(moved, clip(small, kind)) > 0.1
 
 
 def over_two_devices(model):
@@ -147,9 +128,9 @@ def over_two_devices(model):
 @pytest.mark.skipif(torch.cuda.is_available(), reason="two names of the CPU stand for two devices")
 @pytest.mark.parametrize("order", ["before", "after"])
 @pytest.mark.parametrize("kind", CLIPS)
-def test_conds_on_two_devices(remade, kind, order):
+def test_conds_on_two_devices(sd15_from_file, motion_from_file, kind, order):
     """The host's own split: each device has a UNet, and motion modules, of its own."""
-    model, motion = remade
+    model, motion = sd15_from_file, motion_from_file
     if order == "before":
         split = animated(over_two_devices(model), motion, motion_scale=1.3)
     else:
@@ -162,14 +143,14 @@ def test_conds_on_two_devices(remade, kind, order):
 
     split.set_model_emb_patch(note)
     expected = clip(animated(model, motion, motion_scale=1.3), kind)
-    assert distance(clip(split, kind), expected) < 1e-5
+    assert relative_error(clip(split, kind), expected) < 1e-5
     assert devices.count("cpu") == devices.count("cpu:0") > 0
-    assert distance(expected, clip(model, kind)) > 0.1
+    assert relative_error(expected, clip(model, kind)) > 0.1
 
 
 @pytest.mark.skipif(not find_spec("comfy_extras.nodes_multigpu"), reason="this ComfyUI has no multi-GPU")
-def test_the_split_node_where_there_is_one_device(remade):
+def test_the_split_node_where_there_is_one_device(sd15_from_file, motion_from_file):
     from comfy_extras.nodes_multigpu import MultiGPUCFGSplitNode
 
-    moving = animated(*remade)
+    moving = animated(sd15_from_file, motion_from_file)
     assert torch.equal(clip(first(MultiGPUCFGSplitNode.execute(moving, 2)), "clip"), clip(moving, "clip"))

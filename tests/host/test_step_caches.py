@@ -16,6 +16,7 @@ from animatediff_native.sampling.windows import BATCHED, STANDARD_STATIC, Window
 from clips import animated, latents, motion_model, sample
 from comfy.patcher_extension import WrappersMP
 from comfy_extras.nodes_easycache import EasyCacheHolder, EasyCacheNode, LazyCacheNode
+from oracles import relative_error
 
 APART = WindowPlan(BATCHED, 4, 0, fuse_method="flat")
 """Windows that share no frame: each is a clip of its own."""
@@ -49,10 +50,6 @@ def seen_by_unet(model, start) -> tuple[list[tuple], torch.Tensor]:
     model = model.clone()
     model.set_model_emb_patch(note)
     return seen, clip(model, start)
-
-
-def distance(found, expected) -> float:
-    return float((found - expected).norm() / expected.norm())
 
 
 @pytest.fixture
@@ -89,9 +86,9 @@ def test_windows_change_no_more_by_it_than_one_clip(sd15, skipped, plan, frames)
     """Also where windows move from step to step: what is kept goes with the frames."""
     alone = animated(sd15, motion_model())
     start = latents(frames, 8, 8, 7)
-    of_one = distance(clip(easy(alone), start[:6]), clip(alone, start[:6]))
+    of_one = relative_error(clip(easy(alone), start[:6]), clip(alone, start[:6]))
     model = with_windows(alone, plan)
-    of_windows = distance(clip(easy(model), start), clip(model, start))
+    of_windows = relative_error(clip(easy(model), start), clip(model, start))
     assert skipped()[1] >= 1
     assert 0 < of_windows < 1.5 * of_one
 

@@ -13,6 +13,8 @@ from animatediff_native.motion.formats import TABLE, detect
 from animatediff_native.motion.model import MotionModel
 from animatediff_native.motion.settings import MotionSettings
 from animatediff_native.sampling.run import watch
+from comfy_api.torch_helpers import set_torch_compile_wrapper
+from comfy_extras.nodes_torch_compile import skip_torch_compile_dict
 from prompts_and_latents import FRAMES, conditioning, latents
 from unets import SD15_CHANNELS, SDXL_CHANNELS, controlnet_config
 from weights import filled, motion_state
@@ -38,6 +40,13 @@ def animated(model, motion, **settings):
     return watch(attach(model, motion, MotionSettings(**settings)))
 
 
+def compiled(model):
+    """What TorchCompileModel does, without the compiler behind the graph."""
+    model = model.clone(disable_dynamic=True)
+    set_torch_compile_wrapper(model=model, backend="eager", options={"guard_filter_fn": skip_torch_compile_dict})
+    return model
+
+
 def sample(model, frames: int = FRAMES, steps: int = 2, cfg: float = 4.0, positive=None, negative=None, **words):
     """The latents that the host's own KSampler function gives."""
     width = 2048 if model.model.model_config.unet_config["context_dim"] == 2048 else 768
@@ -59,6 +68,11 @@ def sample(model, frames: int = FRAMES, steps: int = 2, cfg: float = 4.0, positi
             seed=seed,
             **words,
         )
+
+
+def first(output):
+    """A node's first output, whichever form the host's version returns."""
+    return output[0] if isinstance(output, tuple) else output.args[0]
 
 
 def controlnet():
