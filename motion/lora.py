@@ -12,14 +12,13 @@ from torch import Tensor, nn
 
 from .load import held_by_the_host, read_tensors
 from .low_rank import TEMPORAL, Factors, MotionLoRA, NotAMotionLoRA, factors_of, matched, what_else
-from .settings import in_range
+from .settings import STRONGEST, in_range
 from .strength import Strength
 
 LORAS = "animatediff_loras"
 """Our name in a motion model's additional models: LoRAs whose strength changes while it runs."""
 STRENGTH = "strength"
 """The attachment of such a LoRA that holds its Strength."""
-STRONGEST = 10.0
 
 log = logging.getLogger("animatediff")
 

@@ -15,7 +15,6 @@ from .settings import MotionSettings, ReferencePicture
 from .strength import Strength
 
 DRIFT_AT_MOST = 10.0
-STRONGEST = 10.0
 OWN_PICTURE = "animatediff_picture"
 """A motion model's attachment: the ReferencePicture that it starts from wherever it is applied."""
 

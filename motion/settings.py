@@ -9,6 +9,8 @@ from torch import Tensor
 from .formats import NORM_MODES
 from .strength import Amount, Moment, Schedule, Strength, amount_at, is_zero, product
 
+STRONGEST = 10.0
+"""The most that a strength may be: a motion scale, a motion LoRA's, a picture's."""
 PARTS = ("down", "mid", "up")
 SITE = re.compile(r"^(down|mid|up)_blocks?(?:\.(\d+))?\.motion_modules\.(\d+)$")
 

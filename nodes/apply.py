@@ -3,7 +3,7 @@
 from comfy_api.latest import io
 
 from ..motion.attach import attach
-from ..motion.settings import MotionSettings, in_range
+from ..motion.settings import STRONGEST, MotionSettings, in_range
 from ..sampling.beta_schedules import AUTO, CHOICES, with_beta_schedule
 from ..sampling.run import watch
 from ..sampling.schedules import times
@@ -43,7 +43,7 @@ class ApplyMotionModel(io.ComfyNode):
                 ),
                 strength(
                     "motion_scale",
-                    10.0,
+                    STRONGEST,
                     "How strongly frames attend to each other. 1 is as trained; a little more moves more.",
                 ),
                 strength("effect", 1.0, "How much of the motion model is used. 0 leaves every frame to itself."),
@@ -88,7 +88,7 @@ class ApplyMotionModel(io.ComfyNode):
         block_weights=(),
     ) -> io.NodeOutput:
         settings = MotionSettings(
-            motion_scale=times(in_range("motion_scale", motion_scale, 0.0, 10.0), motion_scale_schedule),
+            motion_scale=times(in_range("motion_scale", motion_scale, 0.0, STRONGEST), motion_scale_schedule),
             effect=times(in_range("effect", effect, 0.0, 1.0), effect_schedule),
             start_percent=in_range("start_percent", start_percent, 0.0, 1.0),
             end_percent=in_range("end_percent", end_percent, 0.0, 1.0),

@@ -2,7 +2,7 @@
 
 from comfy_api.latest import io
 
-from ..motion.settings import PARTS, BlockStrength, in_range
+from ..motion.settings import PARTS, STRONGEST, BlockStrength, in_range
 from ..sampling.schedules import times
 from .inputs import schedule, strength
 from .types import BlockWeights
@@ -42,10 +42,10 @@ class BlockWeightsNode(io.ComfyNode):
                     advanced=True,
                 ),
                 strength("effect", 1.0, "How much of these modules is used."),
-                strength("motion_scale", 10.0, "How strongly frames attend to each other here."),
+                strength("motion_scale", STRONGEST, "How strongly frames attend to each other here."),
                 strength(
                     "motion_scale_2",
-                    10.0,
+                    STRONGEST,
                     "Multiplies motion_scale in the second attention of each module.",
                     advanced=True,
                 ),
@@ -70,7 +70,7 @@ class BlockWeightsNode(io.ComfyNode):
         block_weights=(),
     ) -> io.NodeOutput:
         for name, value in (("motion_scale", motion_scale), ("motion_scale_2", motion_scale_2)):
-            in_range(name, value, 0.0, 10.0)
+            in_range(name, value, 0.0, STRONGEST)
         scale = times(motion_scale, motion_scale_schedule)
         block = BlockStrength(
             part=None if part == EVERY else part,

@@ -4,8 +4,9 @@ import folder_paths
 from comfy_api.latest import io
 
 from ..motion.load import MOTION_LORAS
-from ..motion.lora import STRONGEST, load_motion_lora, with_motion_lora
+from ..motion.lora import load_motion_lora, with_motion_lora
 from ..motion.low_rank import MotionLoRA
+from ..motion.settings import STRONGEST
 from .inputs import schedule, strength
 from .text import show
 from .types import MotionModel

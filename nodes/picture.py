@@ -4,14 +4,13 @@ from comfy_api.latest import io
 
 from ..motion.picture import (
     DRIFT_AT_MOST,
-    STRONGEST,
     check_encoder,
     check_inputs,
     encoded_to_size,
     reference_picture,
     starting_from,
 )
-from ..motion.settings import in_range
+from ..motion.settings import STRONGEST, in_range
 from ..sampling.schedules import times
 from .inputs import schedule, strength
 from .text import show
