@@ -71,12 +71,13 @@ def index_of(word: str, length: int, text: str, at: int) -> int:
     try:
         index = float(word) * length if "." in word else int(word)
     except ValueError:
-        raise ScheduleError(text, at, f"'{word}' is not an index") from None
+        raise ScheduleError(text, at, f"'{word}' is not an index. Write 16, -1 or 0.5") from None
     if length == 0 and (index < 0 or "." in word):
         raise ScheduleError(text, at, f"{word} needs the length of the clip. Set max_length, or use whole numbers")
     index = int(index) + (length if index < 0 else 0)
     if length and not 0 <= index <= length:
-        raise ScheduleError(text, at, f"{word} is outside of the clip's {length} frames")
+        what = f"{word} is outside of the clip's {length} frames. Write 0 to {length - 1}, or -1 to -{length}"
+        raise ScheduleError(text, at, what)
     return min(index, length - 1) if length and "." in word else index
 
 
@@ -87,7 +88,7 @@ def numbers(found: Sequence[Entry], length: int, text: str) -> list[float]:
         try:
             points.append((entry.index, float(entry.value), entry.hold))
         except ValueError:
-            raise ScheduleError(text, 0, f"'{entry.value}' is not a number") from None
+            raise ScheduleError(text, 0, f"'{entry.value}' is not a number. Write one, as in 16 = 0.5") from None
     result = []
     for frame in range(length):
         before = [point for point in points if point[0] <= frame] or points[:1]

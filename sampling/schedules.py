@@ -83,7 +83,8 @@ def _point(text: str, match: re.Match) -> Point:
         raise ScheduleError(text, start + parts.start("position"), f"'{position}' is not a position (16, or 50%)")
     value, at = parts["value"], start + parts.start("value")
     if not NUMBER.match(value):
-        raise ScheduleError(text, at, f"'{value}' is not a number" if value else "a number is missing after the colon")
+        what = f"'{value}' is not a number" if value else "a number is missing after the colon"
+        raise ScheduleError(text, at, f"{what}. Write one, as in 16: 0.6")
     if abs(float(value)) > LIMIT:
         raise ScheduleError(text, at, f"{value} is more than any strength can be ({LIMIT:g})")
     easing = " ".join(parts["easing"].lower().replace("-", " ").split()) or "linear"
