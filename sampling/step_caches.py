@@ -56,7 +56,8 @@ def opened(
 
 def holder_of(kept: list[Kept], number: int) -> dict:
     """What the call whose first window has that number adds to its `transformer_options`."""
-    return {HOLDER: each.holder for each in kept if each.places[0][0] == number}  # noqa: B035  (one or none)
+    own = next((each.holder for each in kept if each.places[0][0] == number), None)
+    return {} if own is None else {HOLDER: own}
 
 
 def kept_for(before: list[Kept], holder, groups: Sequence[Sequence[Sequence[int]]]) -> list[Kept]:

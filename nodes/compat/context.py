@@ -90,8 +90,8 @@ VIEW = ViewOptions.Output(display_name="VIEW_OPTS")
 
 
 def grouped(prev_context: Group | None, plan: WindowPlan) -> io.NodeOutput:
-    group = prev_context or Group()
-    return io.NodeOutput(replace(group, plans=(*group.plans, plan)))
+    before = prev_context or Group()
+    return io.NodeOutput(replace(before, plans=(*before.plans, plan)))
 
 
 def context_form(

@@ -69,7 +69,7 @@ class ContextRef(io.ComfyNode):
         contextref_tune=None,
         contextref_kf=(),
         start_percent: float = 0.0,
-        end_percent: float = 0.1,
+        end_percent: float = 0.1,  # of a prompt that names none, as there
     ) -> io.NodeOutput:
         mode, tune = contextref_mode or Mode(), contextref_tune or Tune()
         reference = Reference(strength_multival, tune, mode, contextref_kf, start_percent, end_percent)
@@ -96,7 +96,7 @@ class NaiveReuse(io.ComfyNode):
         strength_multival=1.0,
         naivereuse_kf=(),
         start_percent: float = 0.0,
-        end_percent: float = 0.1,
+        end_percent: float = 0.1,  # of a prompt that names none, as there
         weighted_mean: float = 0.95,
     ) -> io.NodeOutput:
         reuse = Reuse(weighted_mean, strength_multival, naivereuse_kf, start_percent, end_percent)

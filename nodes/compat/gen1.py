@@ -103,7 +103,7 @@ class LoaderWithContext(io.ComfyNode):
         ad_settings=None,
         sample_settings=None,
         motion_scale: float = 1.0,
-        apply_v2_models_properly: bool = False,
+        apply_v2_models_properly: bool = False,  # a prompt that names none is older than it
         ad_keyframes=(),
     ) -> io.NodeOutput:
         motion_model = with_loras(loaded(model_name, ad_settings), motion_lora)

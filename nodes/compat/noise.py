@@ -39,7 +39,7 @@ from .types import (
 REPLACED = "Noise per Frame (AnimateDiff)"
 USE_EXISTING = "use existing"
 """A layer's seed_gen_override: that of the Sample Settings."""
-SEEDS = "Instead of the sampler's seed; a list is a seed per frame."
+SEED_OR_LIST = "Instead of the sampler's seed; a list is a seed per frame."
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ class SamplingSettings(io.ComfyNode):
             seed_offset(),
             NoiseLayers.Input("noise_layers", optional=True, tooltip="More noise on top."),
             IterationOptions.Input("iteration_opts", optional=True, tooltip="Sampling several times over."),
-            seed_override(SEEDS),
+            seed_override(SEED_OR_LIST),
             io.Boolean.Input(
                 "adapt_denoise_steps", default=False, optional=True, tooltip="No use here, as it had none there."
             ),
@@ -177,7 +177,7 @@ def noise_layer(node_id: str, display_name: str, mode: str, *amounts: io.Input) 
                 *amounts,
                 NoiseLayers.Input("prev_noise_layers", optional=True, tooltip="Layers that are laid after this one."),
                 io.Mask.Input("mask_optional", optional=True, tooltip="Where this noise counts."),
-                seed_override(SEEDS),
+                seed_override(SEED_OR_LIST),
             ]
             output = NoiseLayers.Output(display_name="NOISE_LAYERS")
             return form(node_id, display_name, inputs, output, REPLACED)
