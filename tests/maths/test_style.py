@@ -44,6 +44,7 @@ def test_imports_go_one_way(path):
 PURE = {
     "motion": [
         "adjust",
+        "chunks",
         "convert",
         "foreign",
         "formats",
@@ -55,7 +56,7 @@ PURE = {
         "temporal",
     ],
     "sampling": [
-        *("extras", "freeinit", "fuse", "indexed", "keyframes", "noise", "paste", "presets"),
+        *("blend", "extras", "freeinit", "fuse", "indexed", "keyframes", "noise", "paste", "presets"),
         *("preview", "prompts", "reference_attention", "rescale", "reuse", "schedules", "sigmas", "windows"),
     ],
 }
