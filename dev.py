@@ -81,8 +81,10 @@ def command_line() -> tuple[argparse.Namespace, list[str]]:
     for command in (demo, test, *measurements):
         command.add_argument("--comfyui", type=Path, metavar="DIR", help="your own ComfyUI instead of a fetched one")
         command.add_argument("--comfyui-version", choices=ARCHIVES, help=f"which ComfyUI to fetch ({NEWEST})")
-    demo.add_argument("--checkpoint", type=Path, metavar="FILE", help="your SD1.5 checkpoint; else random weights")
-    demo.add_argument("--motion-model", type=Path, metavar="FILE", help="your motion model; else random weights")
+    demo.add_argument(
+        "--checkpoint", type=Path, metavar="FILE", help="your SD1.5 checkpoint; else a small one is built"
+    )
+    demo.add_argument("--motion-model", type=Path, metavar="FILE", help="your motion model; else a small one is built")
     workflows.add_argument("paths", nargs="+", metavar="FILE_OR_DIR", help="JSON, or a PNG or WebP that carries one")
     arguments, rest = parser.parse_known_args()
     if rest and arguments.command not in ("test", *MEASUREMENTS):

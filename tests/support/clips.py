@@ -22,9 +22,11 @@ from weights import filled, motion_state
 CHANNELS = {"sdxl": SDXL_CHANNELS, "hotshot": SDXL_CHANNELS}
 
 
-def motion_model(family: str = "v3", seed: int = 1, channels=None, dtype=torch.float32, still: bool = False):
+def motion_model(
+    family: str = "v3", seed: int = 1, channels=None, dtype=torch.float32, still: bool = False, build=filled
+):
     """A MOTION_MODEL of seeded random weights. `still`: output projections of zero, as at the start of training."""
-    state = motion_state(family, channels or CHANNELS.get(family, SD15_CHANNELS), seed)
+    state = motion_state(family, channels or CHANNELS.get(family, SD15_CHANNELS), seed, build=build)
     weights = canonical(state)
     if still:
         weights = {key: torch.zeros_like(value) if ".proj_out." in key else value for key, value in weights.items()}

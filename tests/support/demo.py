@@ -32,7 +32,7 @@ def main() -> int:
             if arguments.checkpoint is None and not has_gpu():
                 nodes_of(prompt, "EmptyLatentImage")[0].update(width=128, height=128)
                 nodes_of(prompt, "KSampler")[0].update(steps=8)
-                print("no GPU and random weights: 128 x 128 pixels and 8 steps instead of the workflow's own")
+                print("no GPU and small models: 128 x 128 pixels and 8 steps instead of the workflow's own")
             start = time.monotonic()
             outputs = server.run(prompt, show_progress)
             seconds = time.monotonic() - start
@@ -55,11 +55,14 @@ def models(arguments: argparse.Namespace, base: Path) -> tuple[str, str]:
         return arguments.checkpoint.name, arguments.motion_model.name
     if any(own.values()):
         raise ServerError(
-            "Name both --checkpoint and --motion-model: random weights of one do not fit trained weights of the other."
+            "Name both --checkpoint and --motion-model: built weights of one do not fit trained weights of the other."
         )
-    print("using small models of random weights: the animation shows that everything runs, not a picture", flush=True)
+    print(
+        "using small models that know clouds of colour and nothing else; --checkpoint and --motion-model take yours",
+        flush=True,
+    )
     environment = os.environ | {"COMFYUI_DIR": str(arguments.comfyui)}
-    subprocess.run([sys.executable, seeded.__file__, str(base)], check=True, env=environment)
+    subprocess.run([sys.executable, seeded.__file__, str(base), "clouds"], check=True, env=environment)
     return seeded.CHECKPOINT, seeded.MOTION_MODEL
 
 

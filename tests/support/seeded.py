@@ -1,39 +1,41 @@
-"""Model files of small seeded random weights, and a small video, made once in a base directory of the host."""
+"""Small model files of seeded random or built weights, and a small video, made once in a base directory of the host."""
 
 import sys
 import zlib
 from collections.abc import Callable
 from pathlib import Path
 
+from clouds import motion_model as cloud_motion
 from comfy_server import ROOT, link
 from weights import filled, motion_lora_state, motion_state
 
-CHECKPOINT = "random_sd15.safetensors"
-MOTION_MODEL = "random_v3.safetensors"
-CONTROLNET = "random_controlnet.safetensors"
-MOTION_LORA = "random_motion_lora.safetensors"
-LORA = "random_lora.safetensors"
-SDXL_CHECKPOINT = "random_sdxl.safetensors"
-HOTSHOT = "random_hotshot.safetensors"
+CHECKPOINT = "small_sd15.safetensors"
+MOTION_MODEL = "small_v3.safetensors"
+CONTROLNET = "small_controlnet.safetensors"
+MOTION_LORA = "small_motion_lora.safetensors"
+LORA = "small_lora.safetensors"
+SDXL_CHECKPOINT = "small_sdxl.safetensors"
+HOTSHOT = "small_hotshot.safetensors"
 ANIMATELCM_I2V = "small_animatelcm_i2v.safetensors"
 VIDEO = "square.mp4"
 PICTURE = "square.png"
 CHANNELS = (320, 320, 320, 320)
-"""The random checkpoint has SD1.5's blocks, all on 320 channels."""
+"""The small checkpoint has SD1.5's blocks, all on 320 channels."""
 
 
 def make_models(base: Path, *more: str) -> None:
     """models/checkpoints, models/animatediff_models, ... and input/, as in a ComfyUI. What is there is used again.
 
     more: "all" also makes a motion model with an image encoder, a ControlNet, LoRAs, a video and a picture;
-    "sdxl" an SDXL checkpoint and its motion model.
+    "sdxl" an SDXL checkpoint and its motion model. "clouds": all but LoRAs are built to show something (`clouds`).
     """
+    clouds = "clouds" in more
     models, video, picture = base / "models", base / "input" / VIDEO, base / "input" / PICTURE
-    made = {models / "animatediff_models" / MOTION_MODEL: lambda: halved(motion_state("v3", CHANNELS))}
-    made[models / "checkpoints" / CHECKPOINT] = lambda: of_the_host("checkpoint_state")
+    made = {models / "animatediff_models" / MOTION_MODEL: lambda: motion("v3", CHANNELS, clouds)}
+    made[models / "checkpoints" / CHECKPOINT] = lambda: of_the_host("checkpoint_state", clouds)
     if "all" in more:
-        made[models / "controlnet" / CONTROLNET] = lambda: of_the_host("controlnet_state")
-        made[models / "animatediff_models" / ANIMATELCM_I2V] = lambda: halved(motion_state("animatelcm_i2v", CHANNELS))
+        made[models / "controlnet" / CONTROLNET] = lambda: of_the_host("controlnet_state", clouds)
+        made[models / "animatediff_models" / ANIMATELCM_I2V] = lambda: motion("animatelcm_i2v", CHANNELS, clouds)
         made[models / "animatediff_motion_lora" / MOTION_LORA] = lambda: halved(motion_lora_state(CHANNELS))
         pair = {f"{LAYER}.lora_down.weight": (4, 320), f"{LAYER}.lora_up.weight": (320, 4)}
         made[models / "loras" / LORA] = lambda: filled(pair)
@@ -42,9 +44,10 @@ def make_models(base: Path, *more: str) -> None:
         if not picture.exists():
             save_picture(picture)
     if "sdxl" in more:
-        large = kept(SDXL_CHECKPOINT, lambda: of_the_host("sdxl_checkpoint_state"))
+        name = f"clouds_{SDXL_CHECKPOINT}" if clouds else SDXL_CHECKPOINT
+        large = kept(name, lambda: of_the_host("sdxl_checkpoint_state", clouds))
         link(large, models / "checkpoints" / SDXL_CHECKPOINT)
-        made[models / "animatediff_models" / HOTSHOT] = lambda: halved(motion_state("hotshot", CHANNELS[:3]))
+        made[models / "animatediff_models" / HOTSHOT] = lambda: motion("hotshot", CHANNELS[:3], clouds)
     for path, make in made.items():
         if not path.exists():
             save(make(), path)
@@ -55,7 +58,7 @@ def kept(name: str, make: Callable[[], dict]) -> Path:
     from filelock import FileLock  # which torch brings
     from safetensors import safe_open
 
-    path, sources = ROOT / ".dev" / "seeded" / name, ("weights.py", "unets.py")
+    path, sources = ROOT / ".dev" / "seeded" / name, ("weights.py", "unets.py", "clouds.py")
     recipe = str(zlib.crc32(b"".join(Path(__file__).with_name(source).read_bytes() for source in sources)))
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(path.with_suffix(".lock")):
@@ -70,11 +73,16 @@ def kept(name: str, make: Callable[[], dict]) -> Path:
 LAYER = "lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn1_to_q"
 
 
+def motion(family: str, channels: tuple[int, ...], clouds: bool) -> dict:
+    build = cloud_motion if clouds else filled
+    return halved(motion_state(family, channels, build=build))
+
+
 def halved(state: dict) -> dict:
     return {key: value.half() for key, value in state.items()}
 
 
-def of_the_host(maker: str) -> dict:
+def of_the_host(maker: str, clouds: bool) -> dict:
     """What a function of `unets` gives, which needs the host."""
     import host
 
@@ -82,22 +90,29 @@ def of_the_host(maker: str) -> dict:
         host.enter_host(Path(host.find_host()))
     import unets
 
-    return getattr(unets, maker)()
+    return getattr(unets, maker)(clouds)
 
 
 def save_video(path: Path, frames: int = 24, size: int = 64) -> None:
     """A bright square that wanders over a dark ground, 8 frames a second."""
-    import av
     import numpy as np
+
+    pictures = np.full((frames, size, size, 3), 30, dtype=np.uint8)
+    for index, picture in enumerate(pictures):
+        picture[20:44, index : index + 24] = 220
+    save_frames(path, pictures)
+
+
+def save_frames(path: Path, pictures) -> None:
+    """pictures: (height, width, 3) each, of whole numbers up to 255."""
+    import av
 
     path.parent.mkdir(parents=True, exist_ok=True)
     with av.open(str(path), "w") as file:
         stream = file.add_stream("libx264", rate=8)
-        stream.width = stream.height = size
+        stream.height, stream.width = pictures[0].shape[:2]
         stream.pix_fmt = "yuv420p"
-        for index in range(frames):
-            picture = np.full((size, size, 3), 30, dtype=np.uint8)
-            picture[20:44, index : index + 24] = 220
+        for picture in pictures:
             file.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
         file.mux(stream.encode())
 

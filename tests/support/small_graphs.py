@@ -21,7 +21,7 @@ OF_A_KIND = {("ADN_LoadMotionLoRA", "lora_name"): seeded.MOTION_LORA}
 
 
 def small(prompt: dict, pixels: int = 64, steps: int = 2, frames: int | None = None) -> dict:
-    """The prompt with the random models, on few pixels and steps."""
+    """The prompt with the small models, on few pixels and steps."""
     for node in prompt.values():
         values = {name: value for name, value in node["inputs"].items() if isinstance(value, str)}
         node["inputs"].update({name: small_file(name, values[name]) for name in FILES.keys() & values.keys()})

@@ -25,10 +25,10 @@ OF_A_KIND = {
 INPUTS = {"LoadImage": seeded.PICTURE, "LoadVideo": seeded.VIDEO}
 
 
-def make_template_files(comfyui: Path, base: Path, graphs: list[dict]) -> None:
-    """In the base directory of a server: what `graphs` name in their nodes, of seeded weights."""
+def make_template_files(comfyui: Path, base: Path, graphs: list[dict], *more: str) -> None:
+    """In the base directory of a server: what `graphs` name in their nodes, of seeded weights (`more`: as there)."""
     environment = os.environ | {"COMFYUI_DIR": str(comfyui)}
-    subprocess.run([sys.executable, seeded.__file__, str(base), "all", "sdxl"], check=True, env=environment)
+    subprocess.run([sys.executable, seeded.__file__, str(base), "all", "sdxl", *more], check=True, env=environment)
     for node in (node for graph in graphs for node in graph["nodes"]):
         for file in node["properties"].get("models", ()):
             kind = OF_A_KIND.get(file["name"]) or SEEDED[file["directory"]]

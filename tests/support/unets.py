@@ -1,5 +1,6 @@
 """Small UNets in the host's own classes. Import after the host is on `sys.path`."""
 
+import clouds
 import comfy.cldm.cldm
 import comfy.model_management
 import comfy.model_patcher
@@ -79,35 +80,37 @@ def controlnet_config(config: dict = SD15) -> dict:
     return {key: value for key, value in config.items() if key not in ("out_channels", "transformer_depth_output")}
 
 
-def controlnet_state() -> dict[str, torch.Tensor]:
-    """A ControlNet (fp16) for the UNet of `checkpoint_state`."""
+def controlnet_state(cloudy: bool = False) -> dict[str, torch.Tensor]:
+    """A ControlNet (fp16) for the UNet of `checkpoint_state`, of random weights or, `cloudy`, of `clouds`."""
     with torch.device("meta"):
         net = comfy.cldm.cldm.ControlNet(
             **controlnet_config(WHOLE_CHECKPOINT), hint_channels=3, operations=comfy.ops.disable_weight_init
         )
-    state = filled({key: tuple(value.shape) for key, value in net.state_dict().items()}, 9)
+    shapes = {key: tuple(value.shape) for key, value in net.state_dict().items()}
+    state = clouds.controlnet(shapes) if cloudy else filled(shapes, 9)
     return {f"control_model.{key}": value.half() for key, value in state.items()}
 
 
-def checkpoint_state() -> dict[str, torch.Tensor]:
+def checkpoint_state(cloudy: bool = False) -> dict[str, torch.Tensor]:
     """A whole SD1.5 checkpoint (fp16, 480 MB) that the host's detection takes as it is: every block of the UNet on 320
-    channels, CLIP-L, and TAESD for a VAE."""
-    return whole_checkpoint(WHOLE_CHECKPOINT, clip_l_shapes())
+    channels, CLIP-L, and TAESD for a VAE. `cloudy`: UNet and VAE of `clouds` instead of random ones."""
+    return whole_checkpoint("sd15", WHOLE_CHECKPOINT, clip_l_shapes(), cloudy)
 
 
-def sdxl_checkpoint_state() -> dict[str, torch.Tensor]:
+def sdxl_checkpoint_state(cloudy: bool = False) -> dict[str, torch.Tensor]:
     """The same for SDXL (fp16, 1.9 GB, most of it the two text encoders); depths as Segmind Vega, a small SDXL, has."""
     config = SDXL | {"model_channels": 320, "channel_mult": [1, 1, 1], "num_head_channels": 64}
     encoders = clip_l_shapes("conditioner.embedders.0.transformer.text_model.") | clip_g_shapes()
-    return whole_checkpoint(config, encoders)
+    return whole_checkpoint("sdxl", config, encoders, cloudy)
 
 
-def whole_checkpoint(config: dict, encoders: dict[str, tuple[int, ...]]) -> dict[str, torch.Tensor]:
-    shapes = {f"model.diffusion_model.{key}": shape for key, shape in unet_shapes(config).items()} | encoders
-    vae = comfy.taesd.taesd.TAESD()
-    shapes |= {f"first_stage_model.{key}": tuple(value.shape) for key, value in vae.state_dict().items() if value.ndim}
-    state = {key: value.half() for key, value in filled(shapes).items()}
-    for key, value in vae.state_dict().items():
-        if not value.ndim:
-            state[f"first_stage_model.{key}"] = value.clone()
-    return state
+def whole_checkpoint(
+    arch: str, config: dict, encoders: dict[str, tuple[int, ...]], cloudy: bool
+) -> dict[str, torch.Tensor]:
+    vae = comfy.taesd.taesd.TAESD().state_dict()
+    shapes = {f"model.diffusion_model.{key}": shape for key, shape in unet_shapes(config).items()}
+    shapes |= {f"first_stage_model.{key}": tuple(value.shape) for key, value in vae.items() if value.ndim}
+    state = clouds.checkpoint(shapes, arch) if cloudy else filled(shapes)
+    state = {key: value.half() for key, value in (state | filled(encoders)).items()}
+    numbers = {f"first_stage_model.{key}": value.clone() for key, value in vae.items() if not value.ndim}
+    return numbers | state

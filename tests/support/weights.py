@@ -96,12 +96,15 @@ FAMILIES = {
 
 
 def motion_state(
-    family: str, channels: tuple[int, ...], seed: int = 1, layout: str = "guoyww"
+    family: str, channels: tuple[int, ...], seed: int = 1, layout: str = "guoyww", build=filled
 ) -> dict[str, torch.Tensor]:
-    """A motion model of `family` as its file holds it; `layout`: guoyww or diffusers (HotShot-XL has its own)."""
+    """A motion model of `family` as its file holds it; `layout`: guoyww or diffusers (HotShot-XL has its own).
+
+    build(shapes, seed) gives the weights under guoyww's names.
+    """
     shapes = motion_shapes(channels, **FAMILIES[family])
     shapes |= image_encoder_shapes(channels) if family == "animatelcm_i2v" else {}
-    state = filled({key: shape for key, shape in shapes.items() if not key.endswith(".pe")}, seed)
+    state = build({key: shape for key, shape in shapes.items() if not key.endswith(".pe")}, seed)
     state |= {key: position_table(*shape[1:]) for key, shape in shapes.items() if key.endswith(".pe")}
     if family == "hotshot":
         return {hotshot_name(key): value for key, value in state.items()}
