@@ -6,6 +6,7 @@ import comfy.model_management
 import comfy.sd
 import folder_paths
 import torch
+from comfy.model_patcher import ModelPatcher
 from comfy_api.latest import io
 
 from ...motion.attach import detached
@@ -58,11 +59,19 @@ class CheckpointLoaderWithNoiseSelect(io.ComfyNode):
         model, clip, vae, *_ = comfy.sd.load_checkpoint_guess_config(path, embedding_directory=embeddings)
         model = with_named_schedule(model, beta_schedule, ())
         if use_custom_scale_factor:
-            model = model.clone()
-            latent_format = copy.copy(model.get_model_object("latent_format"))
-            latent_format.scale_factor = scale_factor
-            model.add_object_patch("latent_format", latent_format)
+            model = with_scale_factor(model, scale_factor)
         return io.NodeOutput(model, clip, vae)
+
+
+def with_scale_factor(model: ModelPatcher, scale_factor: float) -> ModelPatcher:
+    """A clone of `model` whose UNet gets latents times `scale_factor`."""
+    if not scale_factor > 0.0:
+        raise ValueError(f"scale_factor is {scale_factor:g}, and must be more than 0. SD1.5's own is 0.18215.")
+    model = model.clone()
+    latent_format = copy.copy(model.get_model_object("latent_format"))
+    latent_format.scale_factor = scale_factor
+    model.add_object_patch("latent_format", latent_format)
+    return model
 
 
 class EmptyLatentImageLarge(io.ComfyNode):

@@ -14,6 +14,7 @@ import numpy
 import pytest
 import torch
 from animatediff_native.motion.settings import BlockStrength, Keyframe
+from animatediff_native.nodes.compat.extras import with_scale_factor
 from animatediff_native.sampling.handler import with_windows
 from animatediff_native.sampling.keyframes import Keyframes
 from animatediff_native.sampling.noise import ADD, REPLACE, Draw, Layer
@@ -265,6 +266,17 @@ def test_a_model_cloned_for_another_gpu_keeps_its_motion(sd15_from_file, motion_
             assert mine.model is not theirs.model
             assert mine.get_attachment("animatediff") == theirs.get_attachment("animatediff")
         assert torch.equal(sample(copy), sample(moving))
+
+
+def test_the_scale_factor_of_a_loader_is_for_its_own_model(sd15):
+    """There the loaded checkpoint itself gets it. The UNet sees latents times it, and what comes out is divided."""
+    start, words = latents(4, 8, 8, seed=3), {"steps": 1, "denoise": 0.5}
+    plain = sample(sd15, latent_image=2 * start, **words)
+    doubled = with_scale_factor(sd15, 2 * 0.18215)
+    assert torch.allclose(2 * sample(doubled, latent_image=start, **words), plain, atol=1e-3)
+    assert torch.equal(sample(sd15, latent_image=2 * start, **words), plain)
+    with pytest.raises(ValueError, match="scale_factor is 0, and must be more than 0. SD1.5's own is 0.18215"):
+        with_scale_factor(sd15, 0.0)
 
 
 def test_random_blending_comes_from_the_samplers_seed(sd15):

@@ -151,8 +151,11 @@ def test_helpers_of_shared_workflows(server, prompt):
     size = {"width": 64, "height": 64, "batch_size": 9}
     add(prompt, key_of(prompt, "EmptyLatentImage"), "ADE_EmptyLatentImageLarge", **size)
     moved = frames_of(server, server.run(prompt))
+    prompt[loader]["inputs"]["use_custom_scale_factor"] = False
+    assert frames_of(server, server.run(prompt)) != moved
     sampler = nodes_of(prompt, "KSampler")[0]
     sampler["model"] = add(prompt, "off", "ADE_AnimateDiffUnload", model=sampler["model"])
+    prompt[loader]["inputs"]["use_custom_scale_factor"] = True
     assert len(moved) == 9 and frames_of(server, server.run(prompt)) != moved
 
 
