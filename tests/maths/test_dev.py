@@ -2,6 +2,7 @@
 
 import hashlib
 import importlib.util
+import sys
 from pathlib import Path
 
 import pytest
@@ -72,3 +73,16 @@ def test_a_pack_in_custom_nodes_uses_the_comfyui_around_it(dev, tmp_path, monkey
     assert dev.find_host(None, None) == tmp_path
     monkeypatch.setattr(dev, "fetch_comfyui", lambda version: version)
     assert dev.find_host(None, "0.27.0") == "0.27.0"
+
+
+@pytest.mark.parametrize(("command", "script"), [("bench", "bench.py"), ("speedups", "speedups.py")])
+def test_measurements_get_their_words_and_the_comfyui(dev, tmp_path, monkeypatch, command, script):
+    (tmp_path / "comfy").mkdir()
+    (tmp_path / "main.py").touch()
+    called = []
+    monkeypatch.setattr(sys, "argv", ["dev.py", command, "--full", "--comfyui", str(tmp_path), "--steps", "4"])
+    monkeypatch.setattr(dev, "environment", lambda host, *extras: f"python for {host} with {' '.join(extras)}")
+    monkeypatch.setattr(dev.subprocess, "call", lambda words, env: called.append((words, env["COMFYUI_DIR"])) or 3)
+    assert dev.main() == 3
+    python, path = f"python for {tmp_path} with tests benchmarks", ROOT / "benchmarks" / script
+    assert called == [([python, str(path), "--full", "--steps", "4"], str(tmp_path))] and path.is_file()
