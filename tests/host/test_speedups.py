@@ -129,12 +129,13 @@ def over_two_devices(model):
 @pytest.mark.parametrize("order", ["before", "after"])
 @pytest.mark.parametrize("kind", CLIPS)
 def test_conds_on_two_devices(sd15_from_file, motion_from_file, kind, order):
-    """The host's own split: each device has a UNet, and motion modules, of its own."""
+    """The host's own split: each device has a UNet of its own, and the motion model as often and as strong as here."""
     model, motion = sd15_from_file, motion_from_file
-    if order == "before":
-        split = animated(over_two_devices(model), motion, motion_scale=1.3)
-    else:
-        split = over_two_devices(animated(model, motion, motion_scale=1.3))
+
+    def twice(model):
+        return animated(animated(model, motion, effect=0.3), motion, motion_scale=1.3)
+
+    split = twice(over_two_devices(model)) if order == "before" else over_two_devices(twice(model))
     devices = []
 
     def note(emb, channels, options):
@@ -142,7 +143,7 @@ def test_conds_on_two_devices(sd15_from_file, motion_from_file, kind, order):
         return emb
 
     split.set_model_emb_patch(note)
-    expected = clip(animated(model, motion, motion_scale=1.3), kind)
+    expected = clip(twice(model), kind)
     assert relative_error(clip(split, kind), expected) < 1e-5
     assert devices.count("cpu") == devices.count("cpu:0") > 0
     assert relative_error(expected, clip(model, kind)) > 0.1

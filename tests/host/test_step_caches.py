@@ -12,7 +12,7 @@ from animatediff_native.sampling.handler import with_windows
 from animatediff_native.sampling.iterations import Iterations, with_iterations
 from animatediff_native.sampling.presets import preset
 from animatediff_native.sampling.step_caches import Kept, held, kept_for
-from animatediff_native.sampling.windows import BATCHED, STANDARD_STATIC, WindowPlan
+from animatediff_native.sampling.windows import BATCHED, STANDARD_STATIC, WindowPlan, windows
 from clips import animated, latents, motion_model, sample
 from comfy.patcher_extension import WrappersMP
 from comfy_extras.nodes_easycache import EasyCacheHolder, EasyCacheNode, LazyCacheNode
@@ -130,11 +130,14 @@ def test_each_iteration_begins_anew(sd15, skipped, cache, plan):
     assert first > 0
 
 
-def test_lazycache_skips_the_whole_clip(sd15, skipped):
-    seen, _ = seen_by_unet(lazy(with_windows(animated(sd15, motion_model()), APART)), halves())
-    computed = 6 - skipped()[0]
-    assert computed < 6
-    assert [seen.count(window) for window in ((0, 1, 2, 3), (4, 5, 6, 7))] == [computed, computed]
+@pytest.mark.parametrize("plan", [APART, preset("loop", 4)], ids=["apart", "loop"])
+def test_lazycache_skips_the_whole_clip(sd15, skipped, plan):
+    """Also where windows move: it keeps nothing of theirs."""
+    seen, _ = seen_by_unet(lazy(with_windows(animated(sd15, motion_model()), plan)), halves())
+    count, computed = len(windows(plan, 8)), 6 - skipped()[0]
+    assert computed < 6 and len(seen) == count * computed
+    for number in range(0, len(seen), count):
+        assert set().union(*seen[number : number + count]) == set(range(8))
 
 
 def test_nothing_is_skipped_while_windows_refer_to_each_other(sd15, skipped, caplog):
