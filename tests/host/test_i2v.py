@@ -1,13 +1,17 @@
 """AnimateLCM-I2V on the host: what a picture does to frames."""
 
+from dataclasses import replace
+
 import pytest
 import torch
+from animatediff_native.motion.attach import attach
 from animatediff_native.motion.run import MotionRun
-from animatediff_native.motion.settings import BlockStrength, Keyframe
+from animatediff_native.motion.settings import BlockStrength, Keyframe, MotionSettings, ReferencePicture
 from animatediff_native.sampling.handler import with_windows
+from animatediff_native.sampling.run import watch
 from animatediff_native.sampling.schedules import FrameValues, parsed
-from animatediff_native.sampling.windows import STANDARD_STATIC, WindowPlan
-from clips import FRAMES, conditioning, latents, sample
+from animatediff_native.sampling.windows import BATCHED, STANDARD_STATIC, WindowPlan
+from clips import FRAMES, conditioning, latents, motion_model, sample
 from i2v import FORMS, Fed, applied, without_picture
 from oracles import relative_error
 from unets import unet_model
@@ -133,6 +137,33 @@ def test_one_picture_is_encoded_once_for_all_windows_and_steps(sd15, i2v):
     assert len(fed.encoded) == 2  # nothing is kept after a run
 
 
+def test_it_is_encoded_again_where_windows_are_of_another_length(sd15, i2v):
+    """The first steps have one window, the last two in one call: as many pictures, and other places in the video."""
+    motion, _ = i2v
+    plans = WindowPlan(BATCHED, 8, 0, use_on_equal_length=True), WindowPlan(BATCHED, 4, 0, start_percent=0.5)
+    with Fed(motion) as fed:
+        sample(with_windows(applied(sd15, motion), *plans, windows_per_call=2), frames=8, steps=4)
+    assert [frames for (_, frames, _), _ in fed.encoded] == [8, 4]
+
+
+def test_two_encoders_of_one_picture(sd15, i2v):
+    one, two = (motion_model("animatelcm_i2v", seed) for seed in (1, 2))
+    shared = MotionSettings(reference=ReferencePicture(latents(1, seed=21)))
+    with Fed(one) as first, Fed(two) as second:
+        sample(attach(watch(attach(sd15, one, shared)), two, shared), steps=2)
+    assert len(first.encoded) == len(second.encoded) == 1
+
+
+def test_a_picture_without_motion_leaves_the_unets_norms_alone(sd15, i2v):
+    """Early ComfyUI-AnimateDiff-Evolved averaged them over frames while such a motion model ran."""
+    settings = MotionSettings(norms="as early ADE", reference=ReferencePicture(latents(1, seed=21), 0.8, True))
+    motion, alone = i2v
+    still = sample(watch(attach(sd15, motion, replace(settings, effect=0.0))), steps=1)
+    assert torch.allclose(still, sample(applied(sd15, alone), steps=1), atol=1e-5)
+    moving = attach(sd15, motion, settings), attach(sd15, motion, replace(settings, norms="as ADE"))
+    assert relative_error(*(sample(watch(each), steps=1) for each in moving)) > 1e-2
+
+
 def test_fewer_pictures_than_frames_are_for_the_frames_in_turn(sd15, i2v):
     motion, _ = i2v
     pictures = latents(3, seed=24)
@@ -163,11 +194,15 @@ def one_cond_at_a_time(apply, words):
 def test_odd_sizes_and_pictures_of_another_size(sd15, i2v):
     """The picture's middle, at the size of the latents."""
     motion, _ = i2v
+    picture = latents(1, 10, 30, seed=26)
+    same_middle = picture.clone()
+    same_middle[..., :7] = same_middle[..., -7:] = 0
     with Fed(motion) as fed:
-        clip = sample(applied(sd15, motion, latents(1, 10, 30, seed=26)), latent_image=latents(8, 9, 13), steps=1)
-    assert clip.shape == (8, 4, 9, 13) and clip.isfinite().all()
-    (((scaled, *_), _),) = fed.encoded
-    assert scaled.shape == (8, 4, 9, 13)
+        for each in (picture, same_middle):
+            clip = sample(applied(sd15, motion, each), latent_image=latents(8, 9, 13), steps=1)
+            assert clip.shape == (8, 4, 9, 13) and clip.isfinite().all()
+    ((scaled, *_), _), ((of_middle, *_), _) = fed.encoded
+    assert scaled.shape == (8, 4, 9, 13) and torch.equal(scaled, of_middle)
 
 
 def test_views(sd15, i2v):
