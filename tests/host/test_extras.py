@@ -7,7 +7,7 @@ import torch
 from animatediff_native.sampling.extras import NO_EXTRAS, ExtraKeyframe, Extras, Reference, Reuse
 from animatediff_native.sampling.handler import with_windows
 from animatediff_native.sampling.pieces import sample_piece
-from animatediff_native.sampling.reference_attention import INDEXES, SLIDING, Mode, Tune
+from animatediff_native.sampling.reference_attention import INDEXES, SLIDING, Mode, Tune, mean_and_variance
 from animatediff_native.sampling.reuse import with_reuse
 from animatediff_native.sampling.window_references import WindowReferences, attention
 from animatediff_native.sampling.windows import BATCHED, STANDARD_STATIC, WindowPlan, windows
@@ -150,6 +150,22 @@ def test_strengths_over_frames_and_regions(sd15, tune):
     region = clip(sd15, referring(tune=tune, strength=left), motion=False)
     assert not torch.allclose(region[4:], whole[4:], atol=1e-2)
     assert not torch.allclose(region[4:], plain[4:], atol=1e-2)
+
+
+def test_statistics_are_those_behind_the_motion_modules(sd15):
+    """Nothing comes after AdaIN in its block: the later window has the kept one's mean and variance there."""
+    seen = []
+
+    def note(h, options):
+        if options["block"] == ("input", 4):
+            seen.append(torch.cat(mean_and_variance(h)))
+        return h
+
+    model = animated(sd15, motion_model())
+    model.set_model_input_block_patch(note)
+    every_block = Tune(0.0, 0.0, 0.0, 0.0, 2.1, 1.0)
+    small(with_windows(model, PLAN, extras=referring(tune=every_block)), frames=8)
+    assert len(seen) == 2 and torch.allclose(*seen, rtol=1e-3, atol=1e-4)
 
 
 def test_nothing_is_left_behind(sd15, monkeypatch):

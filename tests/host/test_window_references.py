@@ -3,7 +3,13 @@
 import pytest
 import torch
 from animatediff_native.sampling.extras import ReferenceNow
-from animatediff_native.sampling.reference_attention import Mode, Tune, mean_and_variance
+from animatediff_native.sampling.reference_attention import (
+    Mode,
+    Tune,
+    adain_blocks,
+    mean_and_variance,
+    with_statistics,
+)
 from animatediff_native.sampling.window_references import ReferenceCall, WindowReferences
 
 
@@ -53,6 +59,23 @@ def test_statistics_are_those_of_a_whole_block(sd15):
         mean_and_variance(late.take_statistics(last, other, block)), mean_and_variance(x), strict=True
     ):
         assert torch.allclose(found, wanted, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize(("arch", "share"), [("sd15", 0.5), ("sdxl", 0.125)])
+def test_how_much_of_the_statistics_is_taken(arch, share, request):
+    """A half by adain_strength; and of that the negative prompt leaves what a fidelity of one half says."""
+    model, block = request.getfixturevalue(arch), ("middle", 0)
+    tune = Tune(0.0, 0.0, 0.0, adain_fidelity=0.5, adain_weight=1.0, adain_strength=0.5)
+    references = WindowReferences(ReferenceNow(1.0, tune, Mode()), True, [[0], [1]])
+    call, *_ = call_of(references, 1, model)
+    assert call.blocks == adain_blocks(arch, 1.0)
+    x = torch.randn(2, 3, 8, 8, generator=torch.Generator().manual_seed(1))
+    mean, variance = torch.full((1, 3, 1, 1), 4.0), torch.full((1, 3, 1, 1), 9.0)
+    references.statistics |= dict.fromkeys(((1, block), (2, block)), (mean, variance))
+    half = (x + with_statistics(x, mean, variance)) / 2
+    positive, negative = call.take_statistics(model.model.diffusion_model.middle_block[-1], x.clone(), block)
+    assert torch.allclose(positive, half[0], atol=1e-5)
+    assert torch.allclose(negative, share * x[1] + (1 - share) * half[1], atol=1e-5)
 
 
 def test_a_model_without_such_a_unet_is_refused():
