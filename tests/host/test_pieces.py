@@ -147,6 +147,13 @@ def test_what_cannot_go_on(sd15, model):
         piece(model, 12, latents(14, 16, 16))
 
 
+def test_a_piece_of_one_window_tells_its_place_in_the_clip(model):
+    """What strengths over frames, and other packs, find their frames by."""
+    seen, spy = spied(model, "params")
+    piece(spy, 2, latents(12, 8, 8), steps=1)
+    assert seen[0] == {"full_length": 14, "context_length": None, "sub_idxs": list(range(6, 14))}
+
+
 def test_without_windows_all_frames_are_held(sd15):
     seen, spy = spied(animated(sd15, motion_model()), "params")
     piece(spy, 8, latents(14, 8, 8), steps=1)

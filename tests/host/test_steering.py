@@ -196,12 +196,16 @@ def test_a_motion_model_whose_range_is_over_leaves_the_gpu(sd15, monkeypatch):
     (motion,) = model.get_additional_models()
     motion.load_device = torch.device("meta")
     run, settings = MotionRun(8), motion.get_attachment("animatediff")
-    for level in (9.0, 4.0, 3.0):
+    for level in (9.0, 5.0, 4.0, 3.0):
         run.release([(motion, settings)], Moment(8, [level], 9.0, percent_to_sigma=lambda percent: 5.0))
-    assert [device for _, device in freed] == [motion.offload_device]
+        assert [device for _, device in freed] == [motion.offload_device] * (level < 5.0)
     both = [(motion, settings), (motion.clone(), settings)]  # the same weights twice: they stay
     MotionRun(8).release(both, Moment(8, [3.0], 9.0, percent_to_sigma=lambda percent: 5.0))
     assert len(freed) == 1
+    for iteration in (0, 1):  # the next iteration needs them again
+        run = MotionRun(8, iteration=iteration, iterations=2)
+        run.release([(motion, settings)], Moment(8, [3.0], 9.0, percent_to_sigma=lambda percent: 5.0))
+        assert len(freed) == 1 + iteration
 
 
 def test_guidance(sd15):
