@@ -135,7 +135,7 @@ def note_areas(executor, model, conds, x_in, timestep, model_options):
     areas = {}
     for entry in (entry for cond in conds for entry in cond or () if entry.get("area") is not None):
         rows, columns, top, left = entry["area"]
-        areas[entry.get("uuid")] = Area(top, left, min(rows, height - top), min(columns, width - left), height, width)
+        areas[entry.get("uuid")] = Area(top, left, rows, columns, height, width)
     if areas:
         model_options = model_options | {"transformer_options": model_options["transformer_options"] | {AREAS: areas}}
     return executor(model, conds, x_in, timestep, model_options)

@@ -89,7 +89,7 @@ def rows(amount: Tensor, frames: Sequence[int]) -> Tensor:
 
 @dataclass(frozen=True)
 class Area:
-    """The part of the picture that a regional prompt sees, in pixels of the latents."""
+    """The part of the picture that a regional prompt sees, in pixels of the latents; may reach beyond the picture."""
 
     top: int
     left: int

@@ -185,11 +185,12 @@ def test_regional_prompts_go_with_strengths_over_frames(sd15, kind, what):
     assert clip.isfinite().all() and not torch.allclose(clip, whole, atol=1e-2)
 
 
-def test_a_mask_for_motion_keeps_its_place_under_an_area(sd15):
+@pytest.mark.parametrize("size", [(16, 8), (99, 99)], ids=["to the edge", "beyond it"])
+def test_a_mask_for_motion_keeps_its_place_under_an_area(sd15, size):
     """There the shapes do not fit. The motion's mask lies on the picture, not on each prompt's area."""
     left = torch.zeros(1, 16, 16)
     left[..., :8] = 1
-    positive = conditioning(1, area=(16, 8, 0, 8), strength=1.0)
+    positive = conditioning(1, area=(*size, 0, 8), strength=1.0)
     words = {"steps": 1, "cfg": 1.0, "positive": positive}
     masked = sample(animated(sd15, motion_model(), effect=Region(left, 1.0)), **words)
     plain = sample(sd15, **words)
