@@ -11,6 +11,7 @@ import torch
 from animatediff_native.motion.attach import attach
 from animatediff_native.motion.call import LAYER_PATCH
 from animatediff_native.motion.formats import sites
+from animatediff_native.motion.norms import AcrossFrames
 from animatediff_native.motion.run import KEY
 from animatediff_native.motion.settings import MotionSettings
 from animatediff_native.sampling.beta_schedules import with_beta_schedule
@@ -101,6 +102,20 @@ def test_v1_normalises_the_resblocks_across_frames_only_while_it_runs(sd15):
     moved = sample(animated(sd15, motion_model("v1")))
     assert structure(sd15) == before
     assert not torch.allclose(moved, sample(animated(sd15, motion_model("v1"), norms="as diffusers")), atol=1e-2)
+
+
+def test_as_ade_every_norm_of_the_unet_averages_over_frames(sd15):
+    unet, inside = sd15.model.diffusion_model, set()
+    norms = {module for module in unet.modules() if isinstance(module, torch.nn.GroupNorm)}
+
+    def note(q, k, v, extra):
+        inside.update(module.norm for module in unet.modules() if isinstance(module, AcrossFrames))
+        return q, k, v
+
+    model = animated(sd15, motion_model("v1"), norms="as ADE")
+    model.set_model_attn1_patch(note)
+    sample(model, steps=1)
+    assert inside == norms
 
 
 @pytest.mark.parametrize("family", ["v1", "v3"])

@@ -182,6 +182,16 @@ def test_the_template_hands_over_from_one_motion_model_to_the_other(sd15):
     assert ran == [*["v2"] * 4, "v2", "v3", *["v3"] * 5]
 
 
+def test_windows_and_prompts_of_one_step_are_one_noise_level(sd15):
+    """Keyframes count levels: a call for each window or prompt is not a step of its own."""
+    from animatediff_native.motion.run import MotionRun, moment_at
+
+    run = MotionRun(8)
+    for sigma in (9.0, 9.0, 4.0, 4.0):
+        moment_at(run, torch.full((2,), sigma), {}, sd15.model.model_sampling, 8)
+    assert run.levels == [9.0, 4.0]
+
+
 def test_a_motion_model_whose_range_is_over_leaves_the_gpu(sd15, monkeypatch):
     """On the CPU there is nothing to leave: the device is told to be another, and the call is watched."""
     freed = []
