@@ -64,7 +64,7 @@ def encoded_to_size(image: Tensor, vae: VAE, like: Tensor, scale_method: str, cr
     """Pictures (n h w c, 0 to 1) -> latents (n 4 h w) of the height and width of the latents `like`."""
     height, width = (vae.spacial_compression_encode() * side for side in like.shape[-2:])
     pixels = comfy.utils.common_upscale(image.movedim(-1, 1), width, height, scale_method, crop).movedim(1, -1)
-    return vae.encode(pixels[..., :3])
+    return vae.encode(pixels)
 
 
 def check_inputs(image: Tensor, vae: VAE | None, latents: Tensor) -> None:
