@@ -10,6 +10,7 @@ import comfy.model_patcher
 import pytest
 import torch
 from animatediff_native.motion import chunks
+from animatediff_native.motion.attach import detached
 from animatediff_native.sampling.handler import with_windows
 from animatediff_native.sampling.presets import preset
 from animatediff_native.sampling.run import watch
@@ -112,6 +113,12 @@ def test_weights_of_eight_bits(motion, kind):
     assert relative_error(moved, clip(small, kind)) > 0.1
 
 
+multi_gpu = pytest.mark.skipif(
+    not hasattr(comfy.model_patcher.ModelPatcher, "deepclone_multigpu") or torch.cuda.is_available(),
+    reason="two names of the CPU stand for two devices, in a ComfyUI that has multi-GPU",
+)
+
+
 def over_two_devices(model):
     """What MultiGPU CFG Split does where there are two GPUs; here the CPU goes by two names."""
     copy = model.deepclone_multigpu(new_load_device=torch.device("cpu", 0))
@@ -122,10 +129,7 @@ def over_two_devices(model):
     return model
 
 
-@pytest.mark.skipif(
-    not hasattr(comfy.model_patcher.ModelPatcher, "deepclone_multigpu"), reason="this ComfyUI has no multi-GPU"
-)
-@pytest.mark.skipif(torch.cuda.is_available(), reason="two names of the CPU stand for two devices")
+@multi_gpu
 @pytest.mark.parametrize("order", ["before", "after"])
 @pytest.mark.parametrize("kind", CLIPS)
 def test_conds_on_two_devices(sd15_from_file, motion_from_file, kind, order):
@@ -147,6 +151,15 @@ def test_conds_on_two_devices(sd15_from_file, motion_from_file, kind, order):
     assert relative_error(clip(split, kind), expected) < 1e-5
     assert devices.count("cpu") == devices.count("cpu:0") > 0
     assert relative_error(expected, clip(model, kind)) > 0.1
+
+
+@multi_gpu
+def test_motion_that_was_taken_off_is_not_taken_for_that_of_now(sd15_from_file, motion_from_file):
+    """The host knows motion models by their file, and the other device still has the first one."""
+    model, motion = sd15_from_file, motion_from_file
+    split = detached(over_two_devices(animated(model, motion, motion_scale=1.3)))
+    found, expected = (clip(animated(each, motion, motion_scale=0.6), "clip") for each in (split, model))
+    assert relative_error(found, expected) < 1e-5
 
 
 @pytest.mark.skipif(not find_spec("comfy_extras.nodes_multigpu"), reason="this ComfyUI has no multi-GPU")

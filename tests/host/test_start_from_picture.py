@@ -52,6 +52,13 @@ def test_the_later_picture_counts(sd15, motion):
     assert relative_error(found, sample(own(sd15, one), steps=1)) > 1e-2
 
 
+def test_it_counts_wherever_it_is_applied(sd15, motion):
+    """Also in a form that brings a picture of its own."""
+    mine = started(motion)
+    (held,) = applied(sd15, mine).get_additional_models()
+    assert held.get_attachment("animatediff").reference is mine.get_attachment("animatediff_picture")
+
+
 def test_a_motion_lora_behind_it_keeps_the_picture(sd15, motion):
     lora = MotionLoRA("x.safetensors", factors_of(motion_lora_state(SD15_CHANNELS)))
     behind, before = with_motion_lora(started(motion), lora, 0.5)[0], started(with_motion_lora(motion, lora, 0.5)[0])
