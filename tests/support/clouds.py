@@ -30,7 +30,7 @@ SIGNS = [((2 * k, 1.0), (2 * k + 1, -1.0)) for k in range(4)]
 STEEP, KEPT = 1.5, 0.9
 CONTRAST = 2.5
 """Of the colours over those of the preview: clouds are faint."""
-TINT, HINT, PICTURE = 0.001, 0.15, 0.3
+TINT, HINT, PICTURE = 0.00025, 0.15, 0.5
 """How much a prompt, a hint and a picture add to what is smooth, at every step."""
 FRAMES_ALIKE = 2.2
 """Standard deviation of the attention over time, in frames."""

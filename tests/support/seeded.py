@@ -27,7 +27,8 @@ def make_models(base: Path, *more: str) -> None:
     """models/checkpoints, models/animatediff_models, ... and input/, as in a ComfyUI. What is there is used again.
 
     more: "all" also makes a motion model with an image encoder, a ControlNet, LoRAs, a video and a picture;
-    "sdxl" an SDXL checkpoint and its motion model. "clouds": all but LoRAs are built to show something (`clouds`).
+    "sdxl" an SDXL checkpoint and its motion model. "clouds": checkpoints, motion models and the ControlNet are of
+    `clouds`, which show something.
     """
     clouds = "clouds" in more
     models, video, picture = base / "models", base / "input" / VIDEO, base / "input" / PICTURE
@@ -36,7 +37,7 @@ def make_models(base: Path, *more: str) -> None:
     if "all" in more:
         made[models / "controlnet" / CONTROLNET] = lambda: of_the_host("controlnet_state", clouds)
         made[models / "animatediff_models" / ANIMATELCM_I2V] = lambda: motion("animatelcm_i2v", CHANNELS, clouds)
-        made[models / "animatediff_motion_lora" / MOTION_LORA] = lambda: halved(motion_lora_state(CHANNELS))
+        made[models / "animatediff_motion_lora" / MOTION_LORA] = lambda: halved(motion_lora(clouds))
         pair = {f"{LAYER}.lora_down.weight": (4, 320), f"{LAYER}.lora_up.weight": (320, 4)}
         made[models / "loras" / LORA] = lambda: filled(pair)
         if not video.exists():
@@ -76,6 +77,11 @@ LAYER = "lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn1_to_q"
 def motion(family: str, channels: tuple[int, ...], clouds: bool) -> dict:
     build = cloud_motion if clouds else filled
     return halved(motion_state(family, channels, build=build))
+
+
+def motion_lora(clouds: bool) -> dict:
+    """Of random weights; for clouds so weak that they stay clouds."""
+    return {key: value * (0.02 if clouds else 1.0) for key, value in motion_lora_state(CHANNELS).items()}
 
 
 def halved(state: dict) -> dict:

@@ -1,59 +1,75 @@
-"""Draws the cards of the templates: what each one does, as a sketch of frames. No model made these pictures.
+"""Makes the cards of the templates: frames of a real run of each, laid out as what it does.
 
-    <a Python with Pillow> tests/support/template_cards.py [template ...]
+    COMFYUI_DIR=<a ComfyUI> <its Python> tests/support/template_cards.py [template ...]
 
-Writes example_workflows/<template>.jpg. The page cuts cards to squares, so they are square.
+Writes example_workflows/<template>.jpg. Each template runs through a real server, on few pixels and with the weights of
+`clouds`, which show something without having been trained. Pictures and videos to start from are drawn: a boat that
+sails while the sun rises. The page cuts cards to squares, so they are square.
 """
 
 import math
-import random
 import sys
+import tempfile
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
 
+import seeded
+from comfy_server import ComfyServer
+from host import find_host
 from PIL import Image, ImageDraw
+from template_files import make_template_files
+from workflows import EXAMPLES, example, to_prompt
 
-EXAMPLES = Path(__file__).resolve().parents[2] / "example_workflows"
 SIZE, DETAIL = 512, 2
 """Pixels of a card, and how many times larger it is drawn."""
 GROUND, INK, ACCENT, SECOND = (30, 33, 41), (214, 219, 229), (255, 184, 77), (98, 176, 255)
-DAY = {"sky": (120, 182, 230), "sun": (255, 214, 110), "land": (62, 104, 120), "sail": (250, 246, 235)}
-WINTER = {"sky": (176, 190, 208), "sun": (238, 238, 240), "land": (226, 233, 240), "sail": (90, 104, 128)}
-PAINTED = {"sky": (240, 150, 120), "sun": (255, 236, 150), "land": (120, 60, 110), "sail": (70, 30, 80)}
-LINES = {"sky": GROUND, "sun": GROUND, "land": GROUND, "sail": GROUND}
+SKY, SUN, LAND, SAIL = (120, 182, 230), (255, 214, 110), (62, 104, 120), (250, 246, 235)
+REGION = (0.5, 0.06, 0.9, 0.46)
+"""Left, top, right, bottom of where the picture of Inpaint a Region may change."""
+PIXELS, STEPS = 64, 8
 
 Color = tuple[int, int, int]
-Colors = dict[str, Color]
-Card = Callable[[Image.Image], None]
 
 
-def between(a: Colors, b: Colors, part: float) -> Colors:
-    return {name: tuple(round(x + (y - x) * part) for x, y in zip(a[name], b[name], strict=True)) for name in a}
+@dataclass
+class Run:
+    """What a template's run made, each a list of frames."""
+
+    frames: list[Image.Image]
+    others: dict[str, list[Image.Image]] = field(default_factory=dict)
+    """What other nodes of the graph made on the way, by their type; "without": the run without that node."""
 
 
-def scene(side: int, place: float, colors: Colors = DAY, lines: bool = False, zoom: float = 1.0) -> Image.Image:
-    """One frame: a boat that sails from left (place 0) to right (1) while the sun rises."""
-    picture = Image.new("RGB", (side, side), colors["sky"])
-    draw, edge = ImageDraw.Draw(picture), {"outline": INK, "width": max(side // 40, 2)} if lines else {}
+Card = Callable[[Image.Image, Run], None]
+
+
+def scene(side: int, place: float) -> Image.Image:
+    """A boat that sails from left (place 0) to right (1) while the sun rises."""
+    picture = Image.new("RGB", (side, side), SKY)
+    draw = ImageDraw.Draw(picture)
 
     def at(x: float, y: float) -> tuple[float, float]:
-        return side * (0.5 + (x - 0.5) * zoom), side * (0.5 + (y - 0.5) * zoom)
+        return side * x, side * y
 
-    sun = 0.46 - 0.28 * place
-    draw.ellipse([at(0.58, sun - 0.12), at(0.82, sun + 0.12)], fill=colors["sun"], **edge)
-    draw.rectangle([at(-1, 0.62), at(2, 2)], fill=colors["land"], **edge)
-    x = 0.12 + 0.5 * place
-    draw.polygon([at(x + 0.09, 0.64), at(x + 0.09, 0.30), at(x + 0.27, 0.64)], fill=colors["sail"], **edge)
-    draw.polygon([at(x, 0.67), at(x + 0.32, 0.67), at(x + 0.25, 0.77), at(x + 0.07, 0.77)], fill=ACCENT, **edge)
+    sun, x = 0.46 - 0.28 * place, 0.12 + 0.5 * place
+    draw.ellipse([at(0.58, sun - 0.12), at(0.82, sun + 0.12)], fill=SUN)
+    draw.rectangle([at(0, 0.62), at(1, 1)], fill=LAND)
+    draw.polygon([at(x + 0.09, 0.64), at(x + 0.09, 0.30), at(x + 0.27, 0.64)], fill=SAIL)
+    draw.polygon([at(x, 0.67), at(x + 0.32, 0.67), at(x + 0.25, 0.77), at(x + 0.07, 0.77)], fill=ACCENT)
     return picture
 
 
-def noisy(picture: Image.Image, amount: float, seed: int = 0) -> Image.Image:
-    """`amount` of it is noise, as while sampling."""
-    cells = random.Random(seed)
-    small = Image.new("RGB", (24, 24))
-    small.putdata([tuple(cells.randrange(256) for _ in range(3)) for _ in range(24 * 24)])
-    return Image.blend(picture, small.resize(picture.size, Image.Resampling.NEAREST), amount)
+def save_inputs(folder: Path, side: int = 256, count: int = 24) -> None:
+    """The picture, transparent where it may change, and the video."""
+    import numpy as np
+
+    folder.mkdir(parents=True, exist_ok=True)
+    picture, kept = scene(side, 0.3), Image.new("L", (side, side), 255)
+    ImageDraw.Draw(kept).ellipse([side * edge for edge in REGION], fill=0)
+    picture.putalpha(kept)
+    picture.save(folder / seeded.PICTURE)
+    seeded.save_frames(folder / seeded.VIDEO, [np.asarray(scene(side, index / (count - 1))) for index in range(count)])
 
 
 def put(card: Image.Image, picture: Image.Image, x: float, y: float, border: Color = INK, width: int = 3) -> None:
@@ -74,8 +90,10 @@ def strip(card: Image.Image, pictures: Iterable[Image.Image], y: float, border: 
         x += picture.width / DETAIL + gap
 
 
-def frames(count: int, side: float, **words) -> list[Image.Image]:
-    return [scene(round(side * DETAIL), i / max(count - 1, 1), **words) for i in range(count)]
+def spread(frames: list[Image.Image], count: int, side: float) -> list[Image.Image]:
+    """`count` of the frames from the first to the last, `side` of the card's pixels wide."""
+    indices = [round(index * (len(frames) - 1) / max(count - 1, 1)) for index in range(count)]
+    return [frames[index].resize((round(side * DETAIL),) * 2, Image.Resampling.LANCZOS) for index in indices]
 
 
 def line(card: Image.Image, points: list[tuple[float, float]], color: Color = ACCENT, width: float = 6) -> None:
@@ -100,16 +118,16 @@ def words(card: Image.Image, y: float, widths: list[list[float]], color: Color =
             x += bar + 12
 
 
-def text_to_animation(card: Image.Image) -> None:
+def text_to_animation(card: Image.Image, run: Run) -> None:
     words(card, 90, [[60, 120, 80], [100, 40, 130], [70, 90]])
     arrow(card, (256, 180), (256, 250))
-    strip(card, frames(4, 104), 290)
+    strip(card, spread(run.frames, 4, 104), 290)
 
 
-def picture_to_animation(card: Image.Image) -> None:
-    put(card, scene(150 * DETAIL, 0.0), 181, 50)
+def picture_to_animation(card: Image.Image, run: Run) -> None:
+    put(card, spread([scene(PIXELS, 0.3)], 1, 150)[0], 181, 50)
     arrow(card, (256, 216), (256, 280))
-    strip(card, frames(4, 104), 320)
+    strip(card, spread(run.frames, 4, 104), 320)
 
 
 def brackets(card: Image.Image, y: float, spans: list[tuple[float, float]]) -> None:
@@ -119,111 +137,104 @@ def brackets(card: Image.Image, y: float, spans: list[tuple[float, float]]) -> N
         line(card, [(left, level + 12), (left, level), (right, level), (right, level + 12)], color)
 
 
-def long_animation(card: Image.Image) -> None:
+def long_animation(card: Image.Image, run: Run) -> None:
+    shots = spread(run.frames, 21, 52)
     for row in range(3):
-        strip(card, [scene(52 * DETAIL, (row * 7 + i) / 20) for i in range(7)], 120 + row * 130, gap=10)
+        strip(card, shots[7 * row : 7 * row + 7], 120 + row * 130, gap=10)
         brackets(card, 100 + row * 130, [(34, 224), (164, 354), (294, 478)])
 
 
-def seamless_loop(card: Image.Image) -> None:
-    for number, place in enumerate((0, 0.2, 0.4, 0.6, 0.8, 1, 0.8, 0.6, 0.4, 0.2)):
+def seamless_loop(card: Image.Image, run: Run) -> None:
+    for number, shot in enumerate(spread([*run.frames, run.frames[0]], 11, 88)[:10]):
         angle = math.radians(36 * number - 90)
-        put(card, scene(88 * DETAIL, place), 212 + 190 * math.cos(angle), 212 + 190 * math.sin(angle))
+        put(card, shot, 212 + 190 * math.cos(angle), 212 + 190 * math.sin(angle))
     circle = [(256 + 100 * math.cos(turn / 20), 256 + 100 * math.sin(turn / 20)) for turn in range(-20, 90)]
     line(card, circle)
     arrow(card, circle[-1], (circle[-1][0] + 26, circle[-1][1] - 7))
 
 
-def prompt_travel(card: Image.Image) -> None:
+def prompt_travel(card: Image.Image, run: Run) -> None:
     words(card, 60, [[60, 90]], ACCENT)
     words(card, 440, [[90, 60]], SECOND)
-    for row in range(2):
-        places = [(row * 4 + i) / 7 for i in range(4)]
-        strip(card, [scene(104 * DETAIL, p, between(DAY, WINTER, p)) for p in places], 110 + row * 150)
+    shots = spread(run.frames, 8, 104)
+    strip(card, shots[:4], 110)
+    strip(card, shots[4:], 260)
 
 
-def six_steps(card: Image.Image) -> None:
-    levels = [0.95, 0.7, 0.45, 0.25, 0.1, 0.0]
-    for row in range(2):
-        shots = [noisy(scene(140 * DETAIL, 0.6), level) for level in levels[row * 3 : row * 3 + 3]]
-        strip(card, shots, 96 + row * 180)
+def six_steps(card: Image.Image, run: Run) -> None:
+    for number in range(6):
+        x = 76 + 72 * number
+        line(card, [(x, 110), (x, 150)], (ACCENT, SECOND)[number % 2], 20)
+    arrow(card, (256, 180), (256, 250))
+    strip(card, spread(run.frames, 4, 104), 290)
 
 
-def camera_moves(card: Image.Image) -> None:
-    strip(card, [scene(140 * DETAIL, 0.4, zoom=zoom) for zoom in (0.85, 1.25, 1.8)], 110)
+def camera_moves(card: Image.Image, run: Run) -> None:
+    shots = spread(run.frames, 6, 140)
+    strip(card, shots[:3], 110)
     arrow(card, (256, 74), (120, 74))
     arrow(card, (256, 74), (392, 74))
-    wide = scene(240 * DETAIL, 0.4)
-    views = [wide.crop((x * DETAIL, 50 * DETAIL, (x + 140) * DETAIL, 190 * DETAIL)) for x in (0, 45, 90)]
-    strip(card, views, 336)
+    strip(card, shots[3:], 336)
     arrow(card, (120, 300), (392, 300), SECOND)
 
 
-def steadier(card: Image.Image) -> None:
-    jitter = [0.1, 0.62, 0.25, 0.9]
-    strip(card, [scene(104 * DETAIL, j, zoom=0.9 + 0.3 * (i % 2)) for i, j in enumerate(jitter)], 70, (190, 90, 90))
+def steadier(card: Image.Image, run: Run) -> None:
+    strip(card, spread(run.others["without"], 4, 104), 70, (190, 90, 90))
     arrow(card, (256, 200), (256, 250))
-    strip(card, frames(4, 104), 290, (120, 200, 130))
+    strip(card, spread(run.frames, 4, 104), 290, (120, 200, 130))
     line(card, [(430, 416), (430, 452), (82, 452), (82, 430)])
     arrow(card, (82, 440), (82, 412))
 
 
-def sdxl(card: Image.Image) -> None:
-    strip(card, frames(2, 216), 140, gap=20)
+def sdxl(card: Image.Image, run: Run) -> None:
+    strip(card, spread(run.frames, 2, 216), 140, gap=20)
     for x in (36, 272):
-        corner = [(x - 14, 176), (x - 14, 126), (x + 36, 126)]
-        line(card, corner), line(card, [(x + 180, 370), (x + 230, 370), (x + 230, 320)])
+        line(card, [(x - 14, 176), (x - 14, 126), (x + 36, 126)])
+        line(card, [(x + 180, 370), (x + 230, 370), (x + 230, 320)])
 
 
-def upscale(card: Image.Image) -> None:
-    small = [frame.resize((10, 10), Image.Resampling.BILINEAR) for frame in frames(4, 76)]
-    strip(card, [frame.resize((76 * DETAIL,) * 2, Image.Resampling.NEAREST) for frame in small], 70)
+def upscale(card: Image.Image, run: Run) -> None:
+    strip(card, spread(run.others["KSampler"], 4, 76), 70)
     arrow(card, (256, 176), (256, 236))
-    strip(card, frames(3, 146), 280)
+    strip(card, spread(run.frames, 3, 146), 280)
 
 
-def video_to_video(card: Image.Image) -> None:
-    strip(card, frames(4, 104), 90)
+def video_to_video(card: Image.Image, run: Run) -> None:
+    strip(card, spread(run.others["ImageScale"], 4, 104), 90)
     arrow(card, (256, 220), (256, 284))
-    strip(card, frames(4, 104, colors=PAINTED), 320, SECOND)
+    strip(card, spread(run.frames, 4, 104), 320, SECOND)
 
 
-def controlnet(card: Image.Image) -> None:
-    strip(card, frames(4, 104, colors=LINES, lines=True), 60)
+def controlnet(card: Image.Image, run: Run) -> None:
+    strip(card, spread(run.others["Canny"], 4, 104), 60)
     arrow(card, (256, 186), (256, 240))
+    shots = spread(run.frames, 12, 56)
     for row in range(2):
-        strip(card, [scene(56 * DETAIL, (row * 6 + i) / 11) for i in range(6)], 310 + row * 110, gap=10)
+        strip(card, shots[6 * row : 6 * row + 6], 310 + row * 110, gap=10)
         brackets(card, 296 + row * 110, [(57, 250), (189, 382), (321, 455)])
 
 
-def inpaint(card: Image.Image) -> None:
-    circle = [70 * DETAIL, 8 * DETAIL, 128 * DETAIL, 66 * DETAIL]
-    mask = Image.new("L", (140 * DETAIL,) * 2)
-    ImageDraw.Draw(mask).ellipse(circle, fill=255)
-    shots = [scene(140 * DETAIL, 0.5) for _ in range(6)]
-    for number, shot in enumerate(shots):
-        shot.paste(scene(140 * DETAIL, 0.5, between(DAY, PAINTED, number / 5)), mask=mask)
-        ImageDraw.Draw(shot).ellipse(circle, outline=ACCENT, width=3 * DETAIL)
+def inpaint(card: Image.Image, run: Run) -> None:
+    shots = spread(run.frames, 6, 140)
+    for shot in shots:
+        ImageDraw.Draw(shot).ellipse([shot.width * edge for edge in REGION], outline=ACCENT, width=3 * DETAIL)
     strip(card, shots[:3], 96)
     strip(card, shots[3:], 276)
 
 
-def pieces(card: Image.Image) -> None:
-    for row, color in enumerate((ACCENT, SECOND, (120, 200, 130))):
-        shots = [scene(76 * DETAIL, (row * 4 + i) / 12) for i in range(5)]
-        strip(card, shots, 70 + row * 144, color)
-        if row < 2:
-            arrow(card, (432, 160 + row * 144), (80, 206 + row * 144), color)
+def pieces(card: Image.Image, run: Run) -> None:
+    shots = spread(run.frames, 10, 76)
+    strip(card, shots[:5], 130, ACCENT)
+    arrow(card, (432, 226), (80, 286), ACCENT)
+    strip(card, shots[5:], 306, SECOND)
 
 
-def two_motion_models(card: Image.Image) -> None:
-    """The noise goes, by one model first, then by the other."""
-    levels = [0.95, 0.75, 0.55, 0.35, 0.15, 0.0]
-    shots = [noisy(scene(140 * DETAIL, number / 5), level) for number, level in enumerate(levels)]
-    strip(card, shots[:3], 96, ACCENT)
-    strip(card, shots[3:], 286, SECOND)
-    line(card, [(36, 262), (300, 262)], ACCENT)
-    line(card, [(212, 452), (476, 452)], SECOND)
+def two_motion_models(card: Image.Image, run: Run) -> None:
+    """By one model first, then by the other."""
+    line(card, [(36, 120), (330, 120)], ACCENT)
+    line(card, [(182, 150), (476, 150)], SECOND)
+    arrow(card, (256, 180), (256, 250))
+    strip(card, spread(run.frames, 4, 104), 290)
 
 
 CARDS: dict[str, Card] = {
@@ -243,14 +254,91 @@ CARDS: dict[str, Card] = {
     "Animation in Pieces": pieces,
     "Two Motion Models": two_motion_models,
 }
+ALSO = {"Upscale an Animation": "KSampler", "Video to Video": "ImageScale", "Long Animation with ControlNet": "Canny"}
+"""A node on the way whose frames are on the card, too: the first of that type."""
+WITHOUT = {"Steadier Frames with FreeInit": "ADN_FreeInit"}
+"""A node without which the template also runs, for comparison."""
+
+
+def run_template(server: ComfyServer, name: str) -> Run:
+    prompt = small(to_prompt(example(name), server.get("/object_info")))
+    others = {}
+    if kind := WITHOUT.get(name):
+        others["without"] = frames_of(server, without(prompt, kind))["SaveAnimatedWEBP"]
+    if kind := ALSO.get(name):
+        watch(prompt, kind)
+    found = frames_of(server, prompt)
+    return Run(found.pop("SaveAnimatedWEBP"), others | found)
+
+
+def small(prompt: dict) -> dict:
+    values = {"width": PIXELS, "height": PIXELS, "megapixels": 0.01, "steps": STEPS}
+    for node in prompt.values():
+        inputs = node["inputs"]
+        inputs.update({key: min(value, inputs[key]) for key, value in values.items() if key in inputs})
+    return prompt
+
+
+def without(prompt: dict, kind: str) -> dict:
+    """The prompt with the node of that type bypassed: its model goes past it."""
+    past = next(key for key, node in prompt.items() if node["class_type"] == kind)
+    result = {key: {**node, "inputs": dict(node["inputs"])} for key, node in prompt.items() if key != past}
+    for node in result.values():
+        node["inputs"] |= {
+            name: prompt[past]["inputs"]["model"] for name, value in node["inputs"].items() if value == [past, 0]
+        }
+    return result
+
+
+def watch(prompt: dict, kind: str) -> None:
+    """Saves what the first node of that type makes, under that type's name."""
+    source = [next(key for key, node in prompt.items() if node["class_type"] == kind), 0]
+    if kind == "KSampler":
+        vae = next(node["inputs"]["vae"] for node in prompt.values() if node["class_type"] == "VAEDecode")
+        prompt["decoded"] = {"class_type": "VAEDecode", "inputs": {"samples": source, "vae": vae}}
+        source = ["decoded", 0]
+    saved = {
+        "images": source,
+        "filename_prefix": kind,
+        "fps": 8.0,
+        "lossless": True,
+        "quality": 90,
+        "method": "default",
+    }
+    prompt[kind] = {"class_type": "SaveAnimatedWEBP", "inputs": saved}
+
+
+def frames_of(server: ComfyServer, prompt: dict) -> dict[str, list[Image.Image]]:
+    """{id of an extra saver, or "SaveAnimatedWEBP" for the template's own: its frames}"""
+    found = {}
+    for key, output in server.run(prompt).items():
+        if prompt[key]["class_type"] == "SaveAnimatedWEBP":
+            (file,) = server.files({key: output})
+            found[key if key in ALSO.values() else "SaveAnimatedWEBP"] = frames_in(file)
+    return found
+
+
+def frames_in(file: Path) -> list[Image.Image]:
+    with Image.open(file) as animation:
+        frames = []
+        for index in range(animation.n_frames):
+            animation.seek(index)
+            frames.append(animation.convert("RGB"))
+        return frames
 
 
 def main(names: list[str]) -> None:
-    for name in names or CARDS:
-        card = Image.new("RGB", (SIZE * DETAIL,) * 2, GROUND)
-        CARDS[name](card)
-        card = card.resize((SIZE,) * 2, Image.Resampling.LANCZOS)
-        card.save(EXAMPLES / f"{name}.jpg", quality=88, optimize=True)
+    names = names or list(CARDS)
+    with tempfile.TemporaryDirectory() as folder:
+        base, comfyui = Path(folder), Path(find_host())
+        save_inputs(base / "input")
+        make_template_files(comfyui, base, [example(name) for name in names], "clouds")
+        with ComfyServer(comfyui, base) as server:
+            for name in names:
+                card = Image.new("RGB", (SIZE * DETAIL,) * 2, GROUND)
+                CARDS[name](card, run_template(server, name))
+                card = card.resize((SIZE,) * 2, Image.Resampling.LANCZOS)
+                card.save(EXAMPLES / f"{name}.jpg", quality=88, optimize=True)
 
 
 if __name__ == "__main__":
