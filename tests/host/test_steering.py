@@ -188,7 +188,7 @@ def test_windows_and_prompts_of_one_step_are_one_noise_level(sd15):
 
     run = MotionRun(8)
     for sigma in (9.0, 9.0, 4.0, 4.0):
-        moment_at(run, torch.full((2,), sigma), {}, sd15.model.model_sampling, 8)
+        moment_at(run, torch.full((2,), sigma), {}, sd15.model.model_sampling)
     assert run.levels == [9.0, 4.0]
 
 
