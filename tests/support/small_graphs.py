@@ -64,6 +64,9 @@ def frames_of(server, outputs: dict) -> list[bytes]:
 def forget(server) -> None:
     """Drops the server's cached node outputs and loaded models, so that the next run does everything again."""
     server.post("/free", {"unload_models": True, "free_memory": True})
+    # The server does so after the prompt at hand, which may be one that came later: so an idle one comes first.
+    idle = {"1": {"class_type": "PrimitiveInt", "inputs": {"value": 0}}}
+    server.run(idle | {"2": {"class_type": "PreviewAny", "inputs": {"source": ["1", 0]}}})
 
 
 def key_of(prompt: dict, class_type: str) -> str:
