@@ -16,12 +16,6 @@ from torch import Tensor
 
 State = dict[str, Tensor]
 
-RGB = {
-    "sd15": "0.3512 0.2297 0.3227  0.3250 0.4974 0.2350  -0.2829 0.1762 0.2721  -0.2120 -0.2616 -0.7177",
-    "sdxl": "0.3651 0.4232 0.4341  -0.2533 -0.0042 0.1068  0.1076 0.1111 -0.0362  -0.3165 -0.2492 -0.2188",
-}
-"""What each latent channel adds to red, green and blue: the factors of ComfyUI's preview."""
-LATENT_SCALE = {"sd15": 0.18215, "sdxl": 0.13025}
 BINOMIAL = torch.tensor([[1.0, 2, 1], [2, 4, 2], [1, 2, 1]]) / 16
 PAIRS, CONSTANT, GROUP = 8, 10.0, 10
 """Channels of the four pairs; with +CONSTANT and -CONSTANT after them they fill one group of a group norm."""
@@ -38,9 +32,16 @@ RATE = 30
 """Which pair of the position table it looks at: 0.178 rad a frame."""
 
 
+def latent_format(arch: str):
+    """The host's, which also has the colours of its preview."""
+    import comfy.latent_formats
+
+    return {"sd15": comfy.latent_formats.SD15, "sdxl": comfy.latent_formats.SDXL}[arch]()
+
+
 def rgb(arch: str) -> Tensor:
-    """(4, 3)"""
-    return CONTRAST * torch.tensor([float(number) for number in RGB[arch].split()]).view(4, 3)
+    """(4, 3): what each latent channel adds to red, green and blue."""
+    return CONTRAST * torch.tensor(latent_format(arch).latent_rgb_factors)
 
 
 def zeros(shapes: dict[str, tuple[int, ...]]) -> State:
@@ -113,7 +114,7 @@ def tint(state: State, transformer: str) -> None:
 def taesd(shapes: dict[str, tuple[int, ...]], arch: str) -> State:
     """The host's small autoencoder: linear but for the clamp, its own inverse for what is smooth."""
     state, colours = zeros(shapes), rgb(arch)
-    state["vae_scale"] = torch.tensor(LATENT_SCALE[arch])
+    state["vae_scale"] = torch.tensor(latent_format(arch).scale_factor)
     rows = list(range(PAIRS))
     for k in range(4):
         put(state, "taesd_decoder.1.weight", [k, 4 + k], [k, k], [1.0, -1.0])
