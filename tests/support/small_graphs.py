@@ -46,14 +46,19 @@ def small_file(name: str, wanted: str) -> str:
     return seeded.ANIMATELCM_I2V if name == "model_name" and "i2v" in wanted else FILES[name]
 
 
-def pictures_in(file: Path) -> list[bytes]:
-    """The pixels of each frame of an animated file."""
+def images_in(file: Path) -> list[Image.Image]:
+    """Each frame of an animated file."""
     with Image.open(file) as picture:
         frames = []
         for index in range(picture.n_frames):
             picture.seek(index)
-            frames.append(picture.convert("RGB").tobytes())
+            frames.append(picture.convert("RGB"))
     return frames
+
+
+def pictures_in(file: Path) -> list[bytes]:
+    """The pixels of each frame of an animated file."""
+    return [frame.tobytes() for frame in images_in(file)]
 
 
 def frames_of(server, outputs: dict) -> list[bytes]:

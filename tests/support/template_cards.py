@@ -18,6 +18,7 @@ import seeded
 from comfy_server import ComfyServer
 from host import find_host
 from PIL import Image, ImageDraw
+from small_graphs import images_in
 from template_files import make_template_files
 from workflows import EXAMPLES, example, to_prompt
 
@@ -314,17 +315,8 @@ def frames_of(server: ComfyServer, prompt: dict) -> dict[str, list[Image.Image]]
     for key, output in server.run(prompt).items():
         if prompt[key]["class_type"] == "SaveAnimatedWEBP":
             (file,) = server.files({key: output})
-            found[key if key in ALSO.values() else "SaveAnimatedWEBP"] = frames_in(file)
+            found[key if key in ALSO.values() else "SaveAnimatedWEBP"] = images_in(file)
     return found
-
-
-def frames_in(file: Path) -> list[Image.Image]:
-    with Image.open(file) as animation:
-        frames = []
-        for index in range(animation.n_frames):
-            animation.seek(index)
-            frames.append(animation.convert("RGB"))
-        return frames
 
 
 def main(names: list[str]) -> None:
