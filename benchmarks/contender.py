@@ -128,9 +128,9 @@ class Ours(Plain):
         from animatediff_native.motion.attach import attach
         from animatediff_native.motion.load import load_motion_model
         from animatediff_native.motion.settings import MotionSettings
-        from animatediff_native.sampling.handler import with_windows
         from animatediff_native.sampling.run import watch
-        from animatediff_native.sampling.windows import WindowPlan
+        from animatediff_native.sampling.windows.handler import with_windows
+        from animatediff_native.sampling.windows.plan import WindowPlan
 
         model = watch(attach(self.checkpoint(), load_motion_model(self.motion_file), MotionSettings()))
         if plan == "windows":

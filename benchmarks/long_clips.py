@@ -18,9 +18,9 @@ import host  # noqa: E402
 
 host.enter(host.find_host())
 
-from animatediff_native.sampling.handler import with_windows  # noqa: E402
-from animatediff_native.sampling.presets import PRESETS, preset  # noqa: E402
-from animatediff_native.sampling.windows import windows  # noqa: E402
+from animatediff_native.sampling.windows.handler import with_windows  # noqa: E402
+from animatediff_native.sampling.windows.plan import windows  # noqa: E402
+from animatediff_native.sampling.windows.presets import PRESETS, preset  # noqa: E402
 from clips import animated, latents, motion_model, sample  # noqa: E402
 from memory import PeakMemory  # noqa: E402
 from unets import unet_model  # noqa: E402

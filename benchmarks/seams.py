@@ -21,13 +21,12 @@ import host  # noqa: E402
 host.enter(host.find_host())
 
 import torch  # noqa: E402
-from animatediff_native.sampling import windows as schedules  # noqa: E402
-from animatediff_native.sampling.handler import with_windows  # noqa: E402
-from animatediff_native.sampling.noise import CONSTANT, FREENOISE, REPLACE, Draw, Layer  # noqa: E402
+from animatediff_native.sampling.noise.draw import CONSTANT, FREENOISE, REPLACE, Draw, Layer  # noqa: E402
 from animatediff_native.sampling.pieces import sample_piece  # noqa: E402
-from animatediff_native.sampling.presets import PRESETS, preset  # noqa: E402
 from animatediff_native.sampling.run import with_noise  # noqa: E402
-from animatediff_native.sampling.windows import (  # noqa: E402
+from animatediff_native.sampling.windows import plan as schedules  # noqa: E402
+from animatediff_native.sampling.windows.handler import with_windows  # noqa: E402
+from animatediff_native.sampling.windows.plan import (  # noqa: E402
     LOOPED_UNIFORM,
     STANDARD_SHIFTED,
     STANDARD_STATIC,
@@ -35,6 +34,7 @@ from animatediff_native.sampling.windows import (  # noqa: E402
     WindowPlan,
     windows,
 )
+from animatediff_native.sampling.windows.presets import PRESETS, preset  # noqa: E402
 from clips import animated, conditioning, latents, motion_model, sample  # noqa: E402
 from seam import changes, joints, seam  # noqa: E402
 from unets import unet_model  # noqa: E402

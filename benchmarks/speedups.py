@@ -28,10 +28,10 @@ host.enter(host.find_host())
 
 import comfy.model_management  # noqa: E402
 import torch  # noqa: E402
-from animatediff_native.sampling.handler import with_windows  # noqa: E402
-from animatediff_native.sampling.presets import preset  # noqa: E402
 from animatediff_native.sampling.run import watch  # noqa: E402
-from animatediff_native.sampling.step_caches import HOLDER  # noqa: E402
+from animatediff_native.sampling.windows.caches import HOLDER  # noqa: E402
+from animatediff_native.sampling.windows.handler import with_windows  # noqa: E402
+from animatediff_native.sampling.windows.presets import preset  # noqa: E402
 from bench import machine, weights_folder  # noqa: E402
 from clips import animated, latents, motion_model, sample  # noqa: E402
 from comfy.ldm.modules import attention  # noqa: E402

@@ -15,8 +15,8 @@ from .fit import check_fit
 from .formats import MotionFormat
 from .neighbours import refuse_ade
 from .norms import norms_across_frames
+from .options import KEY, VIEWS, MotionRun, ad_params, frames_of_call, moment_at, note_areas, part_of
 from .picture import Picture, with_own_picture
-from .run import KEY, VIEWS, MotionRun, ad_params, frames_of_call, moment_at, note_areas, part_of
 from .settings import MotionSettings
 from .strength import Moment, is_zero
 

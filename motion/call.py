@@ -21,7 +21,7 @@ from .fit import Place, sites_by_part, unet_places
 from .formats import MotionFormat, Norms
 from .image_encoder import fed_level, laid_on
 from .lora import LORAS, STRENGTH
-from .run import KEY
+from .options import KEY
 from .settings import MotionSettings
 from .strength import Amount, Amounts, Moment, Part, Seen, amount_at, is_zero, product
 from .temporal import LowRank, Steering, TemporalTransformer, Views, sinusoid_on, views_on

@@ -35,7 +35,7 @@ class Family:
     base: str
     """The checkpoint's architecture: "SD1.5" or "SDXL"."""
     beta_schedule: str
-    """A name in `sampling.beta_schedules.BETA_SCHEDULES`."""
+    """A name in `sampling.sigmas.beta_schedules.BETA_SCHEDULES`."""
     norms: Norms = Norms()
     """As in the code that the family was trained with."""
     max_frames: int = 32

@@ -4,9 +4,9 @@ from comfy_api.latest import io
 
 from ..motion.attach import attach
 from ..motion.settings import STRONGEST, MotionSettings, in_range
-from ..sampling.beta_schedules import AUTO, CHOICES, with_beta_schedule
 from ..sampling.run import watch
-from ..sampling.schedules import times
+from ..sampling.sigmas.beta_schedules import AUTO, CHOICES, with_beta_schedule
+from ..sampling.values.schedules import times
 from .inputs import schedule, strength
 from .text import show
 from .types import BlockWeights, MotionModel

@@ -3,7 +3,7 @@
 from comfy_api.latest import io
 
 from ..motion.settings import PARTS, STRONGEST, BlockStrength, in_range
-from ..sampling.schedules import times
+from ..sampling.values.schedules import times
 from .inputs import schedule, strength
 from .types import BlockWeights
 

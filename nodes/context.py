@@ -2,11 +2,11 @@
 
 from comfy_api.latest import io
 
-from ..sampling import presets
-from ..sampling.fuse import ALL as FUSE_METHODS
-from ..sampling.handler import with_windows
 from ..sampling.run import watch
-from ..sampling.windows import STANDARD_SHIFTED, WindowPlan
+from ..sampling.windows import presets
+from ..sampling.windows.fuse import ALL as FUSE_METHODS
+from ..sampling.windows.handler import with_windows
+from ..sampling.windows.plan import STANDARD_SHIFTED, WindowPlan
 
 
 class ContextWindows(io.ComfyNode):

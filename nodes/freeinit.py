@@ -2,8 +2,8 @@
 
 from comfy_api.latest import io
 
-from ..sampling.freeinit import FILTERS, FreeInit
 from ..sampling.iterations import Iterations, with_iterations
+from ..sampling.noise.freeinit import FILTERS, FreeInit
 
 
 def stop_frequency(name: str, tooltip: str):

@@ -4,7 +4,7 @@ from comfy_api.latest import io
 
 from ..motion.settings import in_range
 from ..sampling.guidance import with_guidance
-from ..sampling.schedules import times
+from ..sampling.values.schedules import times
 from .inputs import schedule
 from .ksampler import cfg
 

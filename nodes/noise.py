@@ -2,7 +2,7 @@
 
 from comfy_api.latest import io
 
-from ..sampling.noise import GENERATORS, LAYER_MODES, NOISE_TYPES, REPLACE, Draw, Layer, seeds_in
+from ..sampling.noise.draw import GENERATORS, LAYER_MODES, NOISE_TYPES, REPLACE, Draw, Layer, seeds_in
 from ..sampling.run import with_noise
 
 FAR = 2**31

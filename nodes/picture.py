@@ -11,7 +11,7 @@ from ..motion.picture import (
     starting_from,
 )
 from ..motion.settings import STRONGEST, in_range
-from ..sampling.schedules import times
+from ..sampling.values.schedules import times
 from .inputs import schedule, strength
 from .text import show
 from .types import MotionModel

@@ -4,7 +4,7 @@ import comfy.samplers
 from comfy_api.latest import io, ui
 
 from ..sampling.pieces import windows_of
-from ..sampling.preview import picture
+from ..sampling.windows.drawing import picture
 
 
 class PreviewWindows(io.ComfyNode):

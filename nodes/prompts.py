@@ -2,8 +2,8 @@
 
 from comfy_api.latest import io
 
-from ..sampling.prompts import MIXES, over_frames, padded, parsed, shares
-from ..sampling.schedules import EASINGS
+from ..sampling.values.prompts import MIXES, over_frames, padded, parsed, shares
+from ..sampling.values.schedules import EASINGS
 
 
 def around(name: str, tooltip: str):

@@ -3,10 +3,10 @@
 import latent_preview
 from comfy_api.latest import io
 
-from ..sampling import presets
-from ..sampling.handler import with_windows
 from ..sampling.pieces import sample_piece
 from ..sampling.run import watch
+from ..sampling.windows import presets
+from ..sampling.windows.handler import with_windows
 from .ksampler import cfg, denoise, sampler_name, scheduler, seed, steps
 
 OF_THE_MODEL = "as on the model"

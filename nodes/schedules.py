@@ -2,8 +2,8 @@
 
 from comfy_api.latest import io
 
-from ..sampling.schedules import Curve, FrameValues, Region, parsed, step_values
-from ..sampling.schedules import times as product_of  # `times` is an input
+from ..sampling.values.schedules import Curve, FrameValues, Region, parsed, step_values
+from ..sampling.values.schedules import times as product_of  # `times` is an input
 from .inputs import schedule
 from .types import StrengthSchedule
 

@@ -14,8 +14,8 @@ from comfy.patcher_extension import WrappersMP
 from comfy.samplers import KSAMPLER
 from torch import Tensor
 
-from ..motion.run import KEY, MotionRun
-from .noise import SEEDS
+from ..motion.options import KEY, MotionRun
+from .noise.draw import SEEDS
 from .run import watch
 
 ANCESTRAL = f"{KEY}_ancestral"

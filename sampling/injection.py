@@ -10,7 +10,7 @@ from comfy.patcher_extension import WrappersMP
 from comfy.sd import VAE
 from torch import Tensor
 
-from ..motion.run import KEY, MotionRun
+from ..motion.options import KEY, MotionRun
 from ..motion.settings import in_range
 from ..motion.strength import Moment, Part, Strength, amount_at, spread
 from .paste import cuts, pasted, stretched

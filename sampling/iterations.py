@@ -8,11 +8,11 @@ from comfy.patcher_extension import WrappersMP
 from comfy.samplers import CFGGuider
 from torch import Tensor
 
-from ..motion.run import KEY, MotionRun
-from .freeinit import OFFICIAL, FreeInit, reinitialized
-from .noise import NoiseOptions
+from ..motion.options import KEY, MotionRun
+from .noise.draw import NoiseOptions
+from .noise.freeinit import OFFICIAL, FreeInit, reinitialized
 from .run import chosen_noise, noise_options, watch
-from .step_caches import count_iteration, of_iteration
+from .windows.caches import count_iteration, of_iteration
 
 ITERATIONS = f"{KEY}_iterations"
 """The MODEL's attachment that holds its Iterations."""

@@ -7,10 +7,10 @@ import torch
 from comfy.model_patcher import ModelPatcher
 from torch import Tensor
 
-from ..motion.run import KEY
-from .handler import WindowHandler
+from ..motion.options import KEY
 from .run import FIRST_FRAME, automatic_plan
-from .windows import STANDARD_EVEN, WindowPlan
+from .windows.handler import WindowHandler
+from .windows.plan import STANDARD_EVEN, WindowPlan
 
 
 def sample_piece(model: ModelPatcher, latent: dict, before: Tensor | None, seed: int, positive, negative, **words):

@@ -10,8 +10,8 @@ from PIL import Image
 from torch import Tensor
 
 from ..motion.formats import sites
-from .handler import WindowHandler
-from .windows import windows
+from .windows.handler import WindowHandler
+from .windows.plan import windows
 
 FRAMES_SHOWN = 16
 """The most frames of a preview; of longer clips every second, third, ... one."""

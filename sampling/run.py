@@ -8,14 +8,14 @@ from comfy.patcher_extension import WrappersMP
 from torch import Tensor
 
 from ..motion.neighbours import refuse_ade
-from ..motion.run import KEY, MotionRun, ad_params
-from .first_step import steps_before
-from .handler import WindowHandler, with_window_memory
-from .long_windows import fitted
-from .noise import Clip, Layer, NoiseOptions, added, clip_noise
-from .presets import preset
+from ..motion.options import KEY, MotionRun, ad_params
+from .noise.draw import Clip, Layer, NoiseOptions, added, clip_noise
 from .report import ClipPreview, log_run
-from .windows import WindowPlan
+from .sigmas.first_step import steps_before
+from .windows.handler import WindowHandler, with_window_memory
+from .windows.long import fitted
+from .windows.plan import WindowPlan
+from .windows.presets import preset
 
 NOISE = f"{KEY}_noise"
 """The MODEL's attachment that holds its NoiseOptions."""

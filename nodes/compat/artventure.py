@@ -10,10 +10,10 @@ import nodes as host_nodes
 
 from ...motion.attach import attach
 from ...motion.settings import MotionSettings
-from ...sampling.beta_schedules import with_beta_schedule
-from ...sampling.handler import with_windows
 from ...sampling.run import watch
-from ...sampling.windows import LOOPED_UNIFORM, WindowPlan
+from ...sampling.sigmas.beta_schedules import with_beta_schedule
+from ...sampling.windows.handler import with_windows
+from ...sampling.windows.plan import LOOPED_UNIFORM, WindowPlan
 from ..ksampler import cfg, denoise, sampler_name, scheduler, seed, steps
 from ..lora import lora_file, lora_named
 from .context import closed_loop, context_schedule

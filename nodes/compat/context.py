@@ -4,8 +4,8 @@ from dataclasses import dataclass, replace
 
 from comfy_api.latest import io
 
-from ...sampling.extras import NO_EXTRAS, Extras
-from ...sampling.windows import BATCHED, LOOPED_UNIFORM, STANDARD_STATIC, STANDARD_UNIFORM, WHOLE_CLIP, WindowPlan
+from ...sampling.references.settings import NO_EXTRAS, Extras
+from ...sampling.windows.plan import BATCHED, LOOPED_UNIFORM, STANDARD_STATIC, STANDARD_UNIFORM, WHOLE_CLIP, WindowPlan
 from .timing import guarantee_steps, percent
 from .types import ContextOptions, ViewOptions, form
 

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 from comfy_api.latest import io
 
-from ...sampling.extras import NO_EXTRAS, Reference, Reuse
-from ...sampling.reference_attention import INDEXES, SLIDING, Mode, Tune
+from ...sampling.references.attention import INDEXES, SLIDING, Mode, Tune
+from ...sampling.references.settings import NO_EXTRAS, Reference, Reuse
 from .context import CONTEXT, REPLACED
 from .timing import span
 from .types import (

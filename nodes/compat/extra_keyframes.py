@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from comfy_api.latest import io
 
-from ...sampling.extras import ExtraKeyframe
+from ...sampling.references.settings import ExtraKeyframe
 from .context import REPLACED
 from .timing import eased, guarantee_steps, interpolation, percent, print_keyframes, spaced, span
 from .types import Multival, ReferenceKeyframes, ReferenceMode, ReferenceTune, ReuseKeyframes, form

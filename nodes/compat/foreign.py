@@ -8,11 +8,11 @@ from comfy_api.latest import io
 from ...motion.model import MotionModel
 from ...motion.settings import BlockStrength
 from ...sampling.ancestral import AncestralNoise
-from ...sampling.extras import Extras
 from ...sampling.iterations import Iterations
-from ...sampling.reference_attention import Mode, Tune
-from ...sampling.sigmas import SigmaTable
-from ...sampling.windows import WindowPlan
+from ...sampling.references.attention import Mode, Tune
+from ...sampling.references.settings import Extras
+from ...sampling.sigmas.tables import SigmaTable
+from ...sampling.windows.plan import WindowPlan
 from . import adjust, context, guidance, noise, types
 
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from comfy_api.latest import io
 
-from ...sampling.schedules import times
+from ...sampling.values.schedules import times
 from .gen2 import (
     ad_keyframes,
     ad_settings,

@@ -7,10 +7,10 @@ from ...motion.attach import attach
 from ...motion.load import AS_IN_THE_FILE, MOTION_MODELS, load_motion_model
 from ...motion.lora import with_motion_lora
 from ...motion.settings import MotionSettings
-from ...sampling import keyframes
-from ...sampling.beta_schedules import with_beta_schedule, with_sigma_table
-from ...sampling.handler import with_windows
 from ...sampling.run import watch
+from ...sampling.sigmas.beta_schedules import with_beta_schedule, with_sigma_table
+from ...sampling.values import keyframes
+from ...sampling.windows.handler import with_windows
 from .noise import with_settings
 from .sigmas import SCHEDULES, table_of
 from .timing import percent

@@ -8,7 +8,7 @@ from comfy_api.latest import io
 
 from ...motion.strength import Amount, total
 from ...sampling.guidance import with_guidance, with_perturbed_attention, with_rescale
-from ...sampling.keyframes import InTurns, Keyed
+from ...sampling.values.keyframes import InTurns, Keyed
 from .timing import eased, guarantee_steps, interpolation, percent, print_keyframes, spaced
 from .types import CFGExtras, CustomCFG, Multival, form
 

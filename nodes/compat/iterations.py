@@ -2,8 +2,8 @@
 
 from comfy_api.latest import io
 
-from ...sampling import freeinit
 from ...sampling.iterations import Iterations
+from ...sampling.noise import freeinit
 from .types import MANY, IterationOptions, form
 
 INIT_TYPES = {

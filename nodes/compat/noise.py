@@ -6,10 +6,9 @@ from comfy.model_patcher import ModelPatcher
 from comfy_api.latest import io
 
 from ...sampling.ancestral import ANCESTRAL_TYPES, AncestralNoise, with_ancestral_noise
-from ...sampling.beta_schedules import with_sigma_table
 from ...sampling.injection import Injection, with_injections
 from ...sampling.iterations import Iterations, with_iterations
-from ...sampling.noise import (
+from ...sampling.noise.draw import (
     ADD,
     ADD_WEIGHTED,
     GENERATORS,
@@ -21,7 +20,8 @@ from ...sampling.noise import (
     NoiseOptions,
 )
 from ...sampling.run import with_noise_options
-from ...sampling.sigmas import SigmaTable
+from ...sampling.sigmas.beta_schedules import with_sigma_table
+from ...sampling.sigmas.tables import SigmaTable
 from ..noise import seed_override
 from .guidance import CFGKeyframe, with_custom_cfg
 from .types import (

@@ -7,8 +7,8 @@ from comfy_api.latest import io
 from torch import Tensor
 
 from ...sampling.pieces import windows_of
-from ...sampling.preview import picture
-from ...sampling.windows import WindowPlan, plan_at
+from ...sampling.windows.drawing import picture
+from ...sampling.windows.plan import WindowPlan, plan_at
 from ..ksampler import denoise, sampler_name, scheduler
 from .types import MANY, ContextOptions, form
 

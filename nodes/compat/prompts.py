@@ -4,7 +4,7 @@ from functools import cache
 
 from comfy_api.latest import io
 
-from ...sampling.indexed import MIXES, NUMBER, PROMPT, entries, numbers, travelled
+from ...sampling.values.indexed import MIXES, NUMBER, PROMPT, entries, numbers, travelled
 from .types import MANY, Floats, form
 
 PROMPTS, VALUES = "Prompt Travel (AnimateDiff)", "Frame Schedule (AnimateDiff)"

@@ -3,8 +3,8 @@
 from comfy.samplers import calculate_sigmas
 from comfy_api.latest import io
 
-from ...sampling.beta_schedules import BetaSchedule, sampling_of, sigma_table
-from ...sampling.sigmas import SigmaTable, interpolated, split, weighted
+from ...sampling.sigmas.beta_schedules import BetaSchedule, sampling_of, sigma_table
+from ...sampling.sigmas.tables import SigmaTable, interpolated, split, weighted
 from .timing import EASE, interpolation
 from .types import SigmaSchedule, form
 

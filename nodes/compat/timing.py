@@ -2,7 +2,7 @@
 
 from comfy_api.latest import io
 
-from ...sampling.schedules import EASINGS
+from ...sampling.values.schedules import EASINGS
 from .types import MANY
 
 EASE = {"linear": "linear", "ease_in": "ease in", "ease_out": "ease out", "ease_in_out": "ease"}

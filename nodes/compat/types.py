@@ -15,13 +15,13 @@ ContextOptions = io.Custom("CONTEXT_OPTIONS")
 ViewOptions = io.Custom("VIEW_OPTS")
 """A WindowPlan for the temporal attention."""
 ContextExtras = io.Custom("CONTEXT_EXTRAS")
-"""A sampling.extras.Extras."""
+"""A sampling.references.settings.Extras."""
 ReferenceMode = io.Custom("CONTEXTREF_MODE")
-"""A sampling.reference_attention.Mode."""
+"""A sampling.references.attention.Mode."""
 ReferenceTune = io.Custom("CONTEXTREF_TUNE")
-"""A sampling.reference_attention.Tune."""
+"""A sampling.references.attention.Tune."""
 ReferenceKeyframes = io.Custom("CONTEXTREF_KEYFRAME")
-"""A tuple of sampling.extras.ExtraKeyframes."""
+"""A tuple of sampling.references.settings.ExtraKeyframes."""
 ReuseKeyframes = io.Custom("NAIVEREUSE_KEYFRAME")
 """The same, for NaiveReuse."""
 SampleSettings = io.Custom("SAMPLE_SETTINGS")

@@ -3,9 +3,9 @@
 import pytest
 import torch
 from animatediff_native.nodes.compat.artventure import AnimateDiffSampler, SlidingWindowOptions, up_to
-from animatediff_native.sampling.beta_schedules import with_beta_schedule
-from animatediff_native.sampling.handler import with_windows
-from animatediff_native.sampling.windows import LOOPED_UNIFORM, WindowPlan
+from animatediff_native.sampling.sigmas.beta_schedules import with_beta_schedule
+from animatediff_native.sampling.windows.handler import with_windows
+from animatediff_native.sampling.windows.plan import LOOPED_UNIFORM, WindowPlan
 from clips import animated, conditioning, latents, motion_model, sample
 
 PICTURE = latents(1, 8, 8, seed=4)

@@ -4,8 +4,8 @@ import comfy.model_sampling
 import comfy.samplers
 import pytest
 import torch
-from animatediff_native.sampling.beta_schedules import BETA_SCHEDULES, KEEP, sigma_table, with_beta_schedule
-from animatediff_native.sampling.sigmas import interpolated, split, weighted
+from animatediff_native.sampling.sigmas.beta_schedules import BETA_SCHEDULES, KEEP, sigma_table, with_beta_schedule
+from animatediff_native.sampling.sigmas.tables import interpolated, split, weighted
 from comfy_extras.nodes_model_advanced import ModelSamplingDiscrete
 from oracles import data
 from unets import unet_model

@@ -9,7 +9,7 @@ import pytest
 import torch
 from animatediff_native.nodes.compat.gen1 import scaled
 from animatediff_native.nodes.compat.renamed import RENAMED, with_new_names
-from animatediff_native.sampling.preview import CELL, GAP
+from animatediff_native.sampling.windows.drawing import CELL, GAP
 from oracles import DATA
 
 THEIRS = json.loads(gzip.decompress((DATA / "ade_nodes.json.gz").read_bytes()))

@@ -6,11 +6,11 @@ import torch
 from animatediff_native.motion.attach import attach
 from animatediff_native.motion.lora import with_motion_lora
 from animatediff_native.motion.low_rank import MotionLoRA, factors_of
-from animatediff_native.motion.run import KEY
+from animatediff_native.motion.options import KEY
 from animatediff_native.motion.settings import MotionSettings
-from animatediff_native.sampling.handler import with_windows
-from animatediff_native.sampling.schedules import FrameValues, parsed, step_values, times
-from animatediff_native.sampling.windows import STANDARD_STATIC, WHOLE_CLIP, WindowPlan
+from animatediff_native.sampling.values.schedules import FrameValues, parsed, step_values, times
+from animatediff_native.sampling.windows.handler import with_windows
+from animatediff_native.sampling.windows.plan import STANDARD_STATIC, WHOLE_CLIP, WindowPlan
 from clips import animated, compiled, latents, motion_model, sample
 from comfy.ldm.modules.attention import attention_pytorch
 from comfy.model_patcher import ModelPatcher

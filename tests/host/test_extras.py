@@ -4,13 +4,13 @@ import gc
 
 import pytest
 import torch
-from animatediff_native.sampling.extras import NO_EXTRAS, ExtraKeyframe, Extras, Reference, Reuse
-from animatediff_native.sampling.handler import with_windows
 from animatediff_native.sampling.pieces import sample_piece
-from animatediff_native.sampling.reference_attention import INDEXES, SLIDING, Mode, Tune, mean_and_variance
-from animatediff_native.sampling.reuse import with_reuse
-from animatediff_native.sampling.window_references import WindowReferences, attention
-from animatediff_native.sampling.windows import BATCHED, STANDARD_STATIC, WindowPlan, windows
+from animatediff_native.sampling.references.attention import INDEXES, SLIDING, Mode, Tune, mean_and_variance
+from animatediff_native.sampling.references.patches import WindowReferences, attention
+from animatediff_native.sampling.references.reuse import with_reuse
+from animatediff_native.sampling.references.settings import NO_EXTRAS, ExtraKeyframe, Extras, Reference, Reuse
+from animatediff_native.sampling.windows.handler import with_windows
+from animatediff_native.sampling.windows.plan import BATCHED, STANDARD_STATIC, WindowPlan, windows
 from clips import animated, compiled, conditioning, latents, motion_model, sample
 
 FRAMES = 10
@@ -181,7 +181,7 @@ def test_nothing_is_left_behind(sd15, monkeypatch):
             most.append(sum(isinstance(each, WindowReferences) for each in gc.get_objects()))
             living.append(self.bank)
 
-    monkeypatch.setattr("animatediff_native.sampling.windowed_call.WindowReferences", Watched)
+    monkeypatch.setattr("animatediff_native.sampling.windows.call.WindowReferences", Watched)
     clip(sd15, referring(tune=BOTH), steps=3)
     assert most == [1, 1, 1] and all(bank for bank in living)
     monkeypatch.undo()
@@ -193,7 +193,7 @@ def test_nothing_is_left_behind(sd15, monkeypatch):
         raise KeyError("in the second window")
 
     with monkeypatch.context() as patch:
-        patch.setattr("animatediff_native.sampling.window_references.with_statistics", broken)
+        patch.setattr("animatediff_native.sampling.references.patches.with_statistics", broken)
         with pytest.raises(KeyError):
             clip(sd15, referring(tune=BOTH))
     assert torch.equal(clip(sd15, NO_EXTRAS), before)

@@ -5,9 +5,9 @@ import pytest
 import torch
 from animatediff_native.nodes.compat.context import Group
 from animatediff_native.nodes.compat.gen2 import USE_EXISTING, evolved
-from animatediff_native.sampling.first_step import MOST_STEPS, SCHEDULERS, steps_before
-from animatediff_native.sampling.handler import with_windows
-from animatediff_native.sampling.windows import LOOPED_UNIFORM, STANDARD_SHIFTED, WindowPlan, windows
+from animatediff_native.sampling.sigmas.first_step import MOST_STEPS, SCHEDULERS, steps_before
+from animatediff_native.sampling.windows.handler import with_windows
+from animatediff_native.sampling.windows.plan import LOOPED_UNIFORM, STANDARD_SHIFTED, WindowPlan, windows
 from clips import animated, conditioning, latents, motion_model
 from comfy_extras import nodes_custom_sampler
 

@@ -5,7 +5,7 @@ import folder_paths
 import pytest
 import torch
 from animatediff_native.motion.load import MOTION_MODELS
-from animatediff_native.motion.run import KEY
+from animatediff_native.motion.options import KEY
 from animatediff_native.motion.settings import BlockStrength, MotionSettings
 from animatediff_native.nodes.compat.gen2 import with_named_schedule
 from clips import motion_model

@@ -17,11 +17,11 @@ from animatediff_native.sampling.guidance import (
     with_perturbed_attention,
     with_rescale,
 )
-from animatediff_native.sampling.handler import with_windows
-from animatediff_native.sampling.keyframes import Keyed
 from animatediff_native.sampling.rescale import rescaled
-from animatediff_native.sampling.schedules import FrameValues, Region, parsed, step_values
-from animatediff_native.sampling.windows import STANDARD_STATIC, WindowPlan
+from animatediff_native.sampling.values.keyframes import Keyed
+from animatediff_native.sampling.values.schedules import FrameValues, Region, parsed, step_values
+from animatediff_native.sampling.windows.handler import with_windows
+from animatediff_native.sampling.windows.plan import STANDARD_STATIC, WindowPlan
 from clips import animated, motion_model, sample
 
 

@@ -5,12 +5,12 @@ from dataclasses import replace
 import pytest
 import torch
 from animatediff_native.motion.attach import attach
-from animatediff_native.motion.run import MotionRun
+from animatediff_native.motion.options import MotionRun
 from animatediff_native.motion.settings import BlockStrength, Keyframe, MotionSettings, ReferencePicture
-from animatediff_native.sampling.handler import with_windows
 from animatediff_native.sampling.run import watch
-from animatediff_native.sampling.schedules import FrameValues, parsed
-from animatediff_native.sampling.windows import BATCHED, STANDARD_STATIC, WindowPlan
+from animatediff_native.sampling.values.schedules import FrameValues, parsed
+from animatediff_native.sampling.windows.handler import with_windows
+from animatediff_native.sampling.windows.plan import BATCHED, STANDARD_STATIC, WindowPlan
 from clips import FRAMES, conditioning, latents, motion_model, sample
 from i2v import FORMS, Fed, applied, without_picture
 from oracles import relative_error

@@ -15,12 +15,12 @@ import pytest
 import torch
 from animatediff_native.motion.settings import BlockStrength, Keyframe
 from animatediff_native.nodes.compat.extras import with_scale_factor
-from animatediff_native.sampling.handler import with_windows
-from animatediff_native.sampling.keyframes import Keyframes
-from animatediff_native.sampling.noise import ADD, REPLACE, Draw, Layer
+from animatediff_native.sampling.noise.draw import ADD, REPLACE, Draw, Layer
 from animatediff_native.sampling.run import chosen_noise, noise_options, with_noise
-from animatediff_native.sampling.schedules import FrameValues, Region, parsed
-from animatediff_native.sampling.windows import BATCHED, STANDARD_STATIC, WindowPlan, windows
+from animatediff_native.sampling.values.keyframes import Keyframes
+from animatediff_native.sampling.values.schedules import FrameValues, Region, parsed
+from animatediff_native.sampling.windows.handler import with_windows
+from animatediff_native.sampling.windows.plan import BATCHED, STANDARD_STATIC, WindowPlan, windows
 from clips import animated, conditioning, first, latents, motion_model, sample
 from comfy.patcher_extension import WrappersMP
 from comfy_extras import nodes_custom_sampler, nodes_perpneg

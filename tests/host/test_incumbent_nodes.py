@@ -3,8 +3,8 @@
 import animatediff_native.nodes as nodes
 import pytest
 import torch
-from animatediff_native.sampling.freeinit import AS_ADE, FreeInit
 from animatediff_native.sampling.iterations import Iterations
+from animatediff_native.sampling.noise.freeinit import AS_ADE, FreeInit
 
 FORMS = {node.GET_SCHEMA().node_id: node for node in nodes.NODES}
 

@@ -8,13 +8,13 @@ import comfy.taesd.taesd
 import pytest
 import torch
 from animatediff_native.nodes.compat.inject import NoisedImageInjection, NoisedImageInjectOptions
-from animatediff_native.sampling.handler import with_windows
 from animatediff_native.sampling.injection import Injection, with_injections
 from animatediff_native.sampling.iterations import Iterations, with_iterations
 from animatediff_native.sampling.paste import pasted, stretched
 from animatediff_native.sampling.pieces import sample_piece
-from animatediff_native.sampling.schedules import FrameValues, parsed
-from animatediff_native.sampling.windows import LOOPED_UNIFORM, STANDARD_STATIC, WindowPlan
+from animatediff_native.sampling.values.schedules import FrameValues, parsed
+from animatediff_native.sampling.windows.handler import with_windows
+from animatediff_native.sampling.windows.plan import LOOPED_UNIFORM, STANDARD_STATIC, WindowPlan
 from clips import animated, conditioning, latents, motion_model, sample
 from comfy.patcher_extension import WrappersMP
 from oracles import relative_error

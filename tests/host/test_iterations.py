@@ -2,10 +2,10 @@
 
 import pytest
 import torch
-from animatediff_native.sampling.freeinit import AS_ADE, FreeInit, reinitialized
-from animatediff_native.sampling.handler import with_windows
 from animatediff_native.sampling.iterations import Iterations, with_iterations
-from animatediff_native.sampling.windows import LOOPED_UNIFORM, STANDARD_STATIC, WindowPlan
+from animatediff_native.sampling.noise.freeinit import AS_ADE, FreeInit, reinitialized
+from animatediff_native.sampling.windows.handler import with_windows
+from animatediff_native.sampling.windows.plan import LOOPED_UNIFORM, STANDARD_STATIC, WindowPlan
 from clips import animated, latents, motion_model, sample
 from comfy.patcher_extension import WrappersMP
 

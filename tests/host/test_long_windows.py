@@ -3,11 +3,11 @@
 import comfy.model_management
 import pytest
 import torch
-from animatediff_native.sampling.handler import with_windows
-from animatediff_native.sampling.long_windows import ANY_LENGTH, frames_in, of_length
-from animatediff_native.sampling.presets import preset
 from animatediff_native.sampling.run import FIRST_FRAME
-from animatediff_native.sampling.windows import WHOLE_CLIP, WindowPlan
+from animatediff_native.sampling.windows.handler import with_windows
+from animatediff_native.sampling.windows.long import ANY_LENGTH, frames_in, of_length
+from animatediff_native.sampling.windows.plan import WHOLE_CLIP, WindowPlan
+from animatediff_native.sampling.windows.presets import preset
 from clips import animated, compiled, conditioning, controlnet, latents, motion_model, sample
 from comfy.patcher_extension import WrappersMP
 from comfy_extras.nodes_pag import PerturbedAttentionGuidance

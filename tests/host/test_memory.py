@@ -2,9 +2,9 @@
 
 import pytest
 import torch
-from animatediff_native.sampling.handler import with_windows
-from animatediff_native.sampling.presets import preset
-from animatediff_native.sampling.windows import STANDARD_STATIC, WHOLE_CLIP, WindowPlan
+from animatediff_native.sampling.windows.handler import with_windows
+from animatediff_native.sampling.windows.plan import STANDARD_STATIC, WHOLE_CLIP, WindowPlan
+from animatediff_native.sampling.windows.presets import preset
 from clips import animated, latents, motion_model, sample
 from comfy.patcher_extension import WrappersMP
 from memory import PeakMemory

@@ -12,9 +12,9 @@ from animatediff_native.motion.attach import attach
 from animatediff_native.motion.call import LAYER_PATCH
 from animatediff_native.motion.formats import sites
 from animatediff_native.motion.norms import AcrossFrames
-from animatediff_native.motion.run import KEY
+from animatediff_native.motion.options import KEY
 from animatediff_native.motion.settings import MotionSettings
-from animatediff_native.sampling.beta_schedules import with_beta_schedule
+from animatediff_native.sampling.sigmas.beta_schedules import with_beta_schedule
 from clips import FRAMES, animated, conditioning, latents, motion_model, sample
 from comfy.ldm.modules.attention import SpatialTransformer
 from comfy.patcher_extension import CallbacksMP, WrappersMP
@@ -349,8 +349,8 @@ def test_image_to_image_and_masks(sd15, motion):
 
 def test_motion_taken_off_is_the_plain_model(sd15):
     from animatediff_native.motion.attach import detached
-    from animatediff_native.sampling.handler import with_windows
-    from animatediff_native.sampling.windows import WindowPlan
+    from animatediff_native.sampling.windows.handler import with_windows
+    from animatediff_native.sampling.windows.plan import WindowPlan
 
     model = with_windows(animated(sd15, motion_model()), WindowPlan(context_length=8))
     assert torch.equal(sample(detached(model), frames=12), sample(sd15, frames=12))

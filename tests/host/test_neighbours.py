@@ -6,9 +6,9 @@ import torch
 from animatediff_native.motion.attach import attach
 from animatediff_native.motion.settings import MotionSettings
 from animatediff_native.nodes.compat.foreign import OURS
-from animatediff_native.sampling.handler import with_windows
 from animatediff_native.sampling.run import watch
-from animatediff_native.sampling.windows import WindowPlan
+from animatediff_native.sampling.windows.handler import with_windows
+from animatediff_native.sampling.windows.plan import WindowPlan
 from clips import animated, motion_model, sample
 from comfy.patcher_extension import PatcherInjection, WrappersMP
 

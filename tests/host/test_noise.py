@@ -2,10 +2,10 @@
 
 import pytest
 import torch
-from animatediff_native.sampling.handler import with_windows
-from animatediff_native.sampling.noise import ADD, CONSTANT, EMPTY, FREENOISE, REPLACE, Draw, Layer
+from animatediff_native.sampling.noise.draw import ADD, CONSTANT, EMPTY, FREENOISE, REPLACE, Draw, Layer
 from animatediff_native.sampling.run import chosen_noise, noise_options, with_noise
-from animatediff_native.sampling.windows import STANDARD_STATIC, WindowPlan
+from animatediff_native.sampling.windows.handler import with_windows
+from animatediff_native.sampling.windows.plan import STANDARD_STATIC, WindowPlan
 from clips import animated, motion_model, sample
 from comfy.patcher_extension import WrappersMP
 

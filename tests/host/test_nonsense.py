@@ -7,8 +7,8 @@ import pytest
 import torch
 from animatediff_native.motion.lora import with_motion_lora
 from animatediff_native.motion.low_rank import MotionLoRA, factors_of
-from animatediff_native.sampling.handler import with_windows
-from animatediff_native.sampling.windows import STANDARD_STATIC, WindowPlan
+from animatediff_native.sampling.windows.handler import with_windows
+from animatediff_native.sampling.windows.plan import STANDARD_STATIC, WindowPlan
 from clips import animated, latents, motion_model, sample
 from unets import unet_model
 

@@ -5,8 +5,8 @@ Each is found through an environment variable (`support/other_packs.py`), and sk
 
 import pytest
 import torch
-from animatediff_native.sampling.handler import with_windows
-from animatediff_native.sampling.windows import BATCHED, STANDARD_SHIFTED, STANDARD_STATIC, WindowPlan
+from animatediff_native.sampling.windows.handler import with_windows
+from animatediff_native.sampling.windows.plan import BATCHED, STANDARD_SHIFTED, STANDARD_STATIC, WindowPlan
 from clips import animated, conditioning, controlnet, latents, motion_model, sample
 from other_packs import pack_nodes
 from unets import SD15_CHANNELS

@@ -3,10 +3,10 @@
 import comfy.sample
 import pytest
 import torch
-from animatediff_native.sampling.handler import with_windows
 from animatediff_native.sampling.pieces import held_frames, held_mask, of_piece, sample_piece
-from animatediff_native.sampling.presets import preset
-from animatediff_native.sampling.windows import STANDARD_STATIC, WindowPlan, windows
+from animatediff_native.sampling.windows.handler import with_windows
+from animatediff_native.sampling.windows.plan import STANDARD_STATIC, WindowPlan, windows
+from animatediff_native.sampling.windows.presets import preset
 from clips import animated, conditioning, controlnet, latents, motion_model, sample
 from comfy.patcher_extension import WrappersMP
 from seam import changes

@@ -5,9 +5,9 @@ import io
 import comfy.utils
 import latent_preview
 import pytest
-from animatediff_native.sampling.handler import with_windows
 from animatediff_native.sampling.report import MovingPicture, enlarged
-from animatediff_native.sampling.windows import STANDARD_STATIC, WindowPlan
+from animatediff_native.sampling.windows.handler import with_windows
+from animatediff_native.sampling.windows.plan import STANDARD_STATIC, WindowPlan
 from clips import animated, motion_model, sample
 from PIL import Image
 

@@ -11,9 +11,9 @@ import pytest
 import torch
 from animatediff_native.motion import chunks
 from animatediff_native.motion.attach import detached
-from animatediff_native.sampling.handler import with_windows
-from animatediff_native.sampling.presets import preset
 from animatediff_native.sampling.run import watch
+from animatediff_native.sampling.windows.handler import with_windows
+from animatediff_native.sampling.windows.presets import preset
 from clips import animated, first, latents, motion_model, sample
 from comfy.ldm.modules import attention
 from comfy_extras import nodes_hypertile, nodes_tomesd

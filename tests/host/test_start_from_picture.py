@@ -6,7 +6,7 @@ from animatediff_native.motion.lora import with_motion_lora
 from animatediff_native.motion.low_rank import MotionLoRA, factors_of
 from animatediff_native.nodes.adjust import AdjustMotionModel
 from animatediff_native.nodes.load import LoadMotionModel
-from animatediff_native.sampling.schedules import FrameValues, Region, parsed, step_values
+from animatediff_native.sampling.values.schedules import FrameValues, Region, parsed, step_values
 from clips import latents, motion_model, sample
 from i2v import FORMS, I2V, PLAIN, Fed, applied, own, pictures, small_vae, started
 from oracles import relative_error

@@ -9,11 +9,11 @@ from animatediff_native.motion.low_rank import MotionLoRA, factors_of
 from animatediff_native.motion.settings import BlockStrength, Keyframe
 from animatediff_native.motion.strength import Moment, amount_at
 from animatediff_native.sampling.guidance import with_guidance
-from animatediff_native.sampling.handler import with_windows
-from animatediff_native.sampling.keyframes import Keyframes
 from animatediff_native.sampling.run import check_distilled
-from animatediff_native.sampling.schedules import FrameValues, Region, parsed, step_values
-from animatediff_native.sampling.windows import BATCHED, STANDARD_STATIC, WindowPlan
+from animatediff_native.sampling.values.keyframes import Keyframes
+from animatediff_native.sampling.values.schedules import FrameValues, Region, parsed, step_values
+from animatediff_native.sampling.windows.handler import with_windows
+from animatediff_native.sampling.windows.plan import BATCHED, STANDARD_STATIC, WindowPlan
 from clips import animated, conditioning, latents, motion_model, sample
 from oracles import relative_error
 from weights import tensor_for
@@ -184,7 +184,7 @@ def test_the_template_hands_over_from_one_motion_model_to_the_other(sd15):
 
 def test_windows_and_prompts_of_one_step_are_one_noise_level(sd15):
     """Keyframes count levels: a call for each window or prompt is not a step of its own."""
-    from animatediff_native.motion.run import MotionRun, moment_at
+    from animatediff_native.motion.options import MotionRun, moment_at
 
     run = MotionRun(8)
     for sigma in (9.0, 9.0, 4.0, 4.0):
@@ -200,7 +200,7 @@ def test_a_motion_model_whose_range_is_over_leaves_the_gpu(sd15, monkeypatch):
     monkeypatch.setattr(kind, "partially_unload", lambda self, device, memory: freed.append((self, device)))
     sample(model, steps=4)
     assert not freed
-    from animatediff_native.motion.run import MotionRun
+    from animatediff_native.motion.options import MotionRun
     from animatediff_native.motion.strength import Moment
 
     (motion,) = model.get_additional_models()

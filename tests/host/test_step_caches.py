@@ -6,13 +6,13 @@ import re
 
 import pytest
 import torch
-from animatediff_native.sampling.extras import Extras, Reference
-from animatediff_native.sampling.freeinit import FreeInit
-from animatediff_native.sampling.handler import with_windows
 from animatediff_native.sampling.iterations import Iterations, with_iterations
-from animatediff_native.sampling.presets import preset
-from animatediff_native.sampling.step_caches import Kept, held, kept_for
-from animatediff_native.sampling.windows import BATCHED, STANDARD_STATIC, WindowPlan, windows
+from animatediff_native.sampling.noise.freeinit import FreeInit
+from animatediff_native.sampling.references.settings import Extras, Reference
+from animatediff_native.sampling.windows.caches import Kept, held, kept_for
+from animatediff_native.sampling.windows.handler import with_windows
+from animatediff_native.sampling.windows.plan import BATCHED, STANDARD_STATIC, WindowPlan, windows
+from animatediff_native.sampling.windows.presets import preset
 from clips import animated, latents, motion_model, sample
 from comfy.patcher_extension import WrappersMP
 from comfy_extras.nodes_easycache import EasyCacheHolder, EasyCacheNode, LazyCacheNode

@@ -2,15 +2,15 @@
 
 import pytest
 import torch
-from animatediff_native.sampling.extras import ReferenceNow
-from animatediff_native.sampling.reference_attention import (
+from animatediff_native.sampling.references.attention import (
     Mode,
     Tune,
     adain_blocks,
     mean_and_variance,
     with_statistics,
 )
-from animatediff_native.sampling.window_references import ReferenceCall, WindowReferences
+from animatediff_native.sampling.references.patches import ReferenceCall, WindowReferences
+from animatediff_native.sampling.references.settings import ReferenceNow
 
 
 def call_of(references, number, model):

@@ -7,12 +7,11 @@ import comfy.controlnet
 import comfy.model_management
 import pytest
 import torch
-from animatediff_native.sampling.handler import WindowHandler, with_windows
-from animatediff_native.sampling.noise import CONSTANT, REPLACE, Draw, Layer
-from animatediff_native.sampling.presets import PRESETS, preset
+from animatediff_native.sampling.noise.draw import CONSTANT, REPLACE, Draw, Layer
 from animatediff_native.sampling.run import with_noise
-from animatediff_native.sampling.schedules import FrameValues, Point
-from animatediff_native.sampling.windows import (
+from animatediff_native.sampling.values.schedules import FrameValues, Point
+from animatediff_native.sampling.windows.handler import WindowHandler, with_windows
+from animatediff_native.sampling.windows.plan import (
     BATCHED,
     LOOPED_UNIFORM,
     STANDARD_STATIC,
@@ -21,6 +20,7 @@ from animatediff_native.sampling.windows import (
     WindowPlan,
     windows,
 )
+from animatediff_native.sampling.windows.presets import PRESETS, preset
 from clips import animated, conditioning, controlnet, latents, motion_model, sample
 from seam import seam
 
@@ -53,7 +53,7 @@ def test_windows_are_the_frames_that_the_plan_says(sd15, motion, schedule):
 @pytest.mark.parametrize("method", ["flat", "pyramid", "overlap-linear", "relative", "gauss-sigma"])
 def test_fusing_by_hand(sd15, method):
     """One step: each window sampled alone, then blended with the weights of `fuse`."""
-    from animatediff_native.sampling import fuse
+    from animatediff_native.sampling.windows import fuse
 
     frames, plan = 12, WindowPlan(STANDARD_STATIC, 8, 4, fuse_method=method)
     model = animated(sd15, motion_model())

@@ -1,5 +1,5 @@
 import torch
-from animatediff_native.sampling.blend import Blend
+from animatediff_native.sampling.windows.blend import Blend
 
 
 def test_the_weighted_mean_where_windows_overlap():

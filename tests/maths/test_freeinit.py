@@ -5,7 +5,7 @@ import json
 
 import pytest
 import torch
-from animatediff_native.sampling.freeinit import (
+from animatediff_native.sampling.noise.freeinit import (
     AS_ADE,
     DINKINIT,
     FILTERS,

@@ -4,7 +4,7 @@ import gzip
 import json
 
 import pytest
-from animatediff_native.sampling.fuse import ALL, RELATIVE, overlap_linear, relative_bias, weights
+from animatediff_native.sampling.windows.fuse import ALL, RELATIVE, overlap_linear, relative_bias, weights
 from oracles import DATA
 
 VECTORS = json.loads(gzip.decompress((DATA / "ade_vectors.json.gz").read_bytes()))["fuse_weights"]

@@ -4,9 +4,9 @@ import math
 
 import pytest
 import torch
-from animatediff_native.sampling.indexed import MIXES, NUMBER, PROMPT, Entry, entries, numbers, travelled
-from animatediff_native.sampling.prompts import lerp, slerp
-from animatediff_native.sampling.schedules import ScheduleError
+from animatediff_native.sampling.values.indexed import MIXES, NUMBER, PROMPT, Entry, entries, numbers, travelled
+from animatediff_native.sampling.values.prompts import lerp, slerp
+from animatediff_native.sampling.values.schedules import ScheduleError
 
 
 def test_both_ways_of_writing():

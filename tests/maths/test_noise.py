@@ -6,7 +6,7 @@ import json
 import comfy.sample
 import pytest
 import torch
-from animatediff_native.sampling.noise import (
+from animatediff_native.sampling.noise.draw import (
     A1111,
     ADD,
     ADD_WEIGHTED,
@@ -149,7 +149,7 @@ def test_a_balance_that_is_no_number_is_refused():
 
 def test_normalized_sum_keeps_the_variance():
     old, new = torch.randn(2, 50, 4, 32, 32, generator=torch.Generator().manual_seed(0))
-    from animatediff_native.sampling.noise import layered
+    from animatediff_native.sampling.noise.draw import layered
 
     for weight in (0.1, 0.5, 0.9):
         assert layered(old, new, Layer(Draw(), NORMALIZED_SUM, weight)).std().item() == pytest.approx(1, abs=0.01)

@@ -2,8 +2,14 @@
 
 import pytest
 import torch
-from animatediff_native.sampling.preview import CELL, GAP, INK, MARGIN, PAPER, picture, shares
-from animatediff_native.sampling.windows import BATCHED, LOOPED_UNIFORM, STANDARD_STATIC, STANDARD_UNIFORM, WindowPlan
+from animatediff_native.sampling.windows.drawing import CELL, GAP, INK, MARGIN, PAPER, picture, shares
+from animatediff_native.sampling.windows.plan import (
+    BATCHED,
+    LOOPED_UNIFORM,
+    STANDARD_STATIC,
+    STANDARD_UNIFORM,
+    WindowPlan,
+)
 
 
 @pytest.mark.parametrize("schedule", [STANDARD_STATIC, STANDARD_UNIFORM, LOOPED_UNIFORM, BATCHED])

@@ -2,8 +2,8 @@
 
 import pytest
 import torch
-from animatediff_native.sampling.prompts import MIXES, Stop, over_frames, padded, parsed, shares, slerp
-from animatediff_native.sampling.schedules import ScheduleError
+from animatediff_native.sampling.values.prompts import MIXES, Stop, over_frames, padded, parsed, shares, slerp
+from animatediff_native.sampling.values.schedules import ScheduleError
 
 RIVER = (Stop(0, "a river in summer"), Stop(8, "the same river in snow"))
 

@@ -5,8 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 from animatediff_native.motion.strength import Moment
-from animatediff_native.sampling.extras import ExtraKeyframe, Reference, Reuse
-from animatediff_native.sampling.reference_attention import (
+from animatediff_native.sampling.references.attention import (
     INDEXES,
     SLIDING,
     Mode,
@@ -19,7 +18,8 @@ from animatediff_native.sampling.reference_attention import (
     turns,
     with_statistics,
 )
-from animatediff_native.sampling.reuse import with_reuse
+from animatediff_native.sampling.references.reuse import with_reuse
+from animatediff_native.sampling.references.settings import ExtraKeyframe, Reference, Reuse
 
 WINDOWS = [[0, 1, 2, 3], [2, 3, 4, 5], [4, 5, 6, 7], [6, 7, 8, 9], [8, 9, 0, 1]]
 

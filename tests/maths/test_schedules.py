@@ -6,8 +6,8 @@ import pytest
 import torch
 from animatediff_native.motion.settings import BlockStrength, Keyframe, MotionSettings
 from animatediff_native.motion.strength import Area, Moment, Part, amount_at, product, rows, spread
-from animatediff_native.sampling.keyframes import InTurns, Keyed, Keyframes, holding
-from animatediff_native.sampling.schedules import (
+from animatediff_native.sampling.values.keyframes import InTurns, Keyed, Keyframes, holding
+from animatediff_native.sampling.values.schedules import (
     EASINGS,
     Curve,
     FrameValues,

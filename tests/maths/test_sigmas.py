@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from animatediff_native.sampling.sigmas import SigmaTable, place_in, split, weighted
+from animatediff_native.sampling.sigmas.tables import SigmaTable, place_in, split, weighted
 
 WHOLE = [8.0, 4.0, 2.0, 1.0, 0.0]
 

@@ -1,5 +1,7 @@
 """What a reader relies on, in every file of the pack."""
 
+import ast
+import graphlib
 import re
 import subprocess
 import sys
@@ -32,33 +34,58 @@ def test_nothing_of_the_host_or_torch_is_replaced(path):
     assert "setattr(" not in code and "sys.modules" not in code
 
 
+FLOORS = [
+    *("motion", "sampling/values", "sampling/noise", "sampling/sigmas", "sampling/references", "sampling/windows"),
+    *("sampling", "nodes", "."),
+]
+"""The rooms; each imports itself and those before it."""
+
+
+def room_of(path) -> str:
+    return max((floor for floor in FLOORS if floor == "." or ROOT / floor in path.parents), key=len)
+
+
+def imported_files(path) -> set:
+    """The pack's files that a file imports, wherever in it."""
+    files = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            folder = path.parents[node.level - 1].joinpath(*(node.module or "").split("."))
+            names = [folder.with_suffix(".py"), *(folder / f"{alias.name}.py" for alias in node.names)]
+            names += [(folder / alias.name / "__init__.py") for alias in node.names]
+            files |= {name for name in names if name.is_file()}
+    return files
+
+
 @pytest.mark.parametrize("path", PACK, ids=lambda path: str(path.relative_to(ROOT)))
 def test_imports_go_one_way(path):
-    """nodes -> sampling -> motion -> host."""
-    room = path.relative_to(ROOT).parts[0]
-    above = {"motion": ("nodes", "sampling"), "sampling": ("nodes",)}.get(room, ())
-    for imported in re.findall(r"^\s*from (\.+[\w.]*) import", path.read_text(encoding="utf-8"), re.M):
-        assert imported.strip(".").split(".")[0] not in above, imported
+    """nodes -> sampling -> its rooms -> motion -> host."""
+    own = FLOORS.index(room_of(path))
+    above = {str(file.relative_to(ROOT)) for file in imported_files(path) if FLOORS.index(room_of(file)) > own}
+    assert not above
+
+
+def test_no_file_imports_itself_by_way_of_others():
+    order = graphlib.TopologicalSorter({path: imported_files(path) for path in PACK})
+    order.prepare()  # raises CycleError, with the circle in it
+
+
+@pytest.mark.parametrize("path", PACK, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_file_is_read_in_one_go(path):
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= 300
 
 
 PURE = {
     "motion": [
-        "adjust",
-        "chunks",
-        "convert",
-        "foreign",
-        "formats",
-        "image_encoder",
-        "low_rank",
-        "model",
-        "settings",
-        "strength",
-        "temporal",
+        *("adjust", "chunks", "convert", "foreign", "formats", "image_encoder", "low_rank", "model", "settings"),
+        *("strength", "temporal"),
     ],
-    "sampling": [
-        *("blend", "extras", "freeinit", "fuse", "indexed", "keyframes", "noise", "paste", "presets"),
-        *("preview", "prompts", "reference_attention", "rescale", "reuse", "schedules", "sigmas", "windows"),
-    ],
+    "sampling": ["paste", "rescale"],
+    "sampling/noise": ["draw", "freeinit"],
+    "sampling/references": ["attention", "reuse", "settings"],
+    "sampling/sigmas": ["tables"],
+    "sampling/values": ["indexed", "keyframes", "prompts", "schedules"],
+    "sampling/windows": ["blend", "drawing", "fuse", "plan", "presets"],
 }
 
 

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from animatediff_native.sampling.presets import preset
+from animatediff_native.sampling.windows.presets import preset
 from known_nodes import host_nodes, own_nodes
 from workflows import EXAMPLES
 

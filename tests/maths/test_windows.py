@@ -5,7 +5,7 @@ import json
 import math
 
 import pytest
-from animatediff_native.sampling.windows import (
+from animatediff_native.sampling.windows.plan import (
     BATCHED,
     LOOPED_UNIFORM,
     SCHEDULES,

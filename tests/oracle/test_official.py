@@ -9,7 +9,7 @@ from animatediff_native.motion.image_encoder import ImageEncoder
 from animatediff_native.motion.model import MotionModel
 from animatediff_native.motion.settings import MotionSettings
 from animatediff_native.motion.temporal import TemporalTransformer, views_on
-from animatediff_native.sampling import fuse
+from animatediff_native.sampling.windows import fuse
 from einops import rearrange
 from oracles import data, relative_error
 from tiny_unet import motion_of, predicted_noise

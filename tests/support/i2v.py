@@ -8,8 +8,8 @@ from animatediff_native.motion.settings import MotionSettings
 from animatediff_native.nodes.apply import ApplyMotionModel
 from animatediff_native.nodes.compat.i2v import NODES
 from animatediff_native.nodes.picture import StartFromPicture
-from animatediff_native.sampling.beta_schedules import KEEP
 from animatediff_native.sampling.run import watch
+from animatediff_native.sampling.sigmas.beta_schedules import KEEP
 from clips import latents
 from weights import filled
 

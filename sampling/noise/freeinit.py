@@ -10,7 +10,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from ..motion.settings import in_range
+from ...motion.settings import in_range
 
 OFFICIAL, AS_ADE, DINKINIT = "official", "as ADE", "DinkInit_v1"
 """`official`: the clip gets its first noise again, as in the paper. The others are ComfyUI-AnimateDiff-Evolved's."""

@@ -6,16 +6,16 @@ import torch
 from comfy.context_windows import IndexListContextWindow
 from torch import Tensor
 
-from ..motion.run import KEY, VIDEOS_PER_COND, VIEWS, MotionRun, ad_params, moment_at
-from ..motion.strength import Amount, Part, spread
+from ...motion.options import KEY, VIDEOS_PER_COND, VIEWS, MotionRun, ad_params, moment_at
+from ...motion.strength import Amount, Part, spread
+from ..references.patches import WindowReferences
+from ..references.reuse import with_reuse
+from ..references.settings import NO_EXTRAS
 from . import fuse
 from .blend import Blend, on_device
-from .extras import NO_EXTRAS
-from .reuse import with_reuse
-from .step_caches import Kept, count_windows, holder_of, opened
-from .window_conds import WindowConds, finds_frames_itself
-from .window_references import WindowReferences
-from .windows import WindowPlan, plan_at, windows
+from .caches import Kept, count_windows, holder_of, opened
+from .conds import WindowConds, finds_frames_itself
+from .plan import WindowPlan, plan_at, windows
 
 
 class WindowedCall:

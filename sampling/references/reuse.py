@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from ..motion.strength import Amount
+from ...motion.strength import Amount
 
 
 def with_reuse(clip: Tensor, shown: Tensor, window: Sequence[int], amount: Amount) -> Tensor:

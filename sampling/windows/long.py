@@ -9,11 +9,11 @@ import comfy.model_management
 from comfy.model_patcher import ModelPatcher
 from comfy.patcher_extension import WrappersMP
 
-from ..motion.call import LAYER_PATCH, sees_attention
-from ..motion.formats import Norms
-from ..motion.run import KEY
+from ...motion.call import LAYER_PATCH, sees_attention
+from ...motion.formats import Norms
+from ...motion.options import KEY
 from .handler import CHUNKED, WindowHandler
-from .windows import STANDARD_EVEN, WindowPlan
+from .plan import STANDARD_EVEN, WindowPlan
 
 ANY_LENGTH = 2**31
 """Frames that fit where only the plan's own length bounds a window: on a CPU longer ones save no time."""

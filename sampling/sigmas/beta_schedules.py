@@ -15,7 +15,7 @@ from comfy.model_patcher import ModelPatcher
 from comfy.model_sampling import ModelSamplingDiscrete, rescale_zero_terminal_snr_sigmas
 from comfy_extras.nodes_model_advanced import LCM, ModelSamplingDiscreteDistilled
 
-from .sigmas import SigmaTable
+from .tables import SigmaTable
 
 AUTO = "auto"
 KEEP = "keep the checkpoint's"

@@ -11,10 +11,10 @@ from comfy.model_patcher import ModelPatcher
 from comfy.patcher_extension import WrappersMP
 from torch import Tensor
 
-from ..motion.run import KEY
-from .extras import NO_EXTRAS, Extras
-from .windowed_call import WindowedCall
-from .windows import STANDARD_EVEN, WindowPlan, windows
+from ...motion.options import KEY
+from ..references.settings import NO_EXTRAS, Extras
+from .call import WindowedCall
+from .plan import STANDARD_EVEN, WindowPlan, windows
 
 CHUNKED = 0.5
 """Memory of a frame whose layers go in chunks, over what the host reckons for a frame."""

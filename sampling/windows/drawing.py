@@ -8,7 +8,7 @@ from PIL import Image, ImageDraw
 from torch import Tensor
 
 from . import fuse
-from .windows import WindowPlan, windows
+from .plan import WindowPlan, windows
 
 CELL, GAP, MARGIN = 12, 10, 60
 """Pixels: a frame in a window; between steps; left of the frames."""

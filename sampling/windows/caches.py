@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..motion.run import MotionRun
+from ...motion.options import MotionRun
 
 HOLDER = "easycache"
 """The host's name in `transformer_options` of what either node keeps in a run."""

@@ -8,8 +8,8 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from ..values.keyframes import holding
 from .fuse import ALL as FUSE_METHODS
-from .keyframes import holding
 
 LOOPED_UNIFORM = "looped_uniform"
 STANDARD_UNIFORM = "standard_uniform"

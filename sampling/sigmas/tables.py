@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from .schedules import EASINGS
+from ..values.schedules import EASINGS
 
 
 @dataclass(frozen=True)

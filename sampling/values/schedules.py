@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..motion.strength import Amount, Moment, Strength, amount_at, product
+from ...motion.strength import Amount, Moment, Strength, amount_at, product
 from .keyframes import holding
 
 LIMIT = 1000.0

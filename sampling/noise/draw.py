@@ -11,8 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..motion.settings import in_range
-from ..motion.strength import rows
+from ...motion.settings import in_range
+from ...motion.strength import rows
 
 DEFAULT, CONSTANT, EMPTY, REPEATED, FREENOISE = "default", "constant", "empty", "repeated_context", "FreeNoise"
 NOISE_TYPES = [DEFAULT, CONSTANT, EMPTY, REPEATED, FREENOISE]

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field, replace
 
 from torch import Tensor
 
-from ..motion.strength import Amount, Moment, Strength, amount_at, product
-from .keyframes import begun
-from .reference_attention import Mode, Tune
+from ...motion.strength import Amount, Moment, Strength, amount_at, product
+from ..values.keyframes import begun
+from .attention import Mode, Tune
 
 
 @dataclass(frozen=True)

@@ -14,11 +14,10 @@ from comfy.model_base import SDXL
 from comfy.patcher_extension import WrappersMP
 from torch import Tensor, nn
 
-from ..motion.call import LAYER_PATCH, entered, plain_unet
-from ..motion.fit import blocks_of
-from ..motion.run import KEY
-from .extras import ReferenceNow
-from .reference_attention import (
+from ...motion.call import LAYER_PATCH, entered, plain_unet
+from ...motion.fit import blocks_of
+from ...motion.options import KEY
+from .attention import (
     adain_blocks,
     attentions_that_take_part,
     for_frames,
@@ -29,6 +28,7 @@ from .reference_attention import (
     turns,
     with_statistics,
 )
+from .settings import ReferenceNow
 
 UNCOND = 1
 """In the host's `cond_or_uncond`: the negative prompt."""

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from ..motion.settings import Keyframe
-from ..motion.strength import Amount, Moment, Strength, amount_at
+from ...motion.settings import Keyframe
+from ...motion.strength import Amount, Moment, Strength, amount_at
 
 
 def holding(starts: Sequence[float], guarantees: Sequence[int], levels: Sequence[float], highest: float) -> int:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..motion.strength import Amount, resized, rows
+from ...motion.strength import Amount, resized, rows
 
 FIRST, SLIDING, INDEXES = "first", "sliding", "indexes"
 LEAST_VARIANCE = 1e-6

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from .windows import (
+from .plan import (
     BATCHED,
     LOOPED_UNIFORM,
     STANDARD_EVEN,

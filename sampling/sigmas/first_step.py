@@ -5,7 +5,7 @@ import logging
 import comfy.samplers
 from torch import Tensor
 
-from .sigmas import place_in
+from .tables import place_in
 
 SCHEDULERS = (
     *("normal", "karras", "exponential", "sgm_uniform", "simple", "ddim_uniform", "beta"),
