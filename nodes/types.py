@@ -10,3 +10,6 @@ StrengthSchedule = io.Custom("STRENGTH_SCHEDULE")
 
 BlockWeights = io.Custom("BLOCK_WEIGHTS")
 """A tuple of `motion.settings.BlockStrength`; the first that fits a motion module is the one that counts."""
+
+TrainingExamples = io.Custom("TRAINING_EXAMPLES")
+"""A `training.examples.Examples`: clips that the VAE and the text encoder have seen already."""

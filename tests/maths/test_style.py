@@ -11,7 +11,7 @@ from host import ROOT
 
 PACK = [
     ROOT / "__init__.py",
-    *(path for room in ("nodes", "motion", "sampling") for path in (ROOT / room).rglob("*.py")),
+    *(path for room in ("nodes", "motion", "sampling", "training") for path in (ROOT / room).rglob("*.py")),
 ]
 
 
@@ -36,7 +36,7 @@ def test_nothing_of_the_host_or_torch_is_replaced(path):
 
 FLOORS = [
     *("motion", "sampling/values", "sampling/noise", "sampling/sigmas", "sampling/references", "sampling/windows"),
-    *("sampling", "nodes", "."),
+    *("sampling", "training", "nodes", "."),
 ]
 """The rooms; each imports itself and those before it."""
 
@@ -59,7 +59,7 @@ def imported_files(path) -> set:
 
 @pytest.mark.parametrize("path", PACK, ids=lambda path: str(path.relative_to(ROOT)))
 def test_imports_go_one_way(path):
-    """nodes -> sampling -> its rooms -> motion -> host."""
+    """nodes -> training -> sampling -> its rooms -> motion -> host."""
     own = FLOORS.index(room_of(path))
     above = {str(file.relative_to(ROOT)) for file in imported_files(path) if FLOORS.index(room_of(file)) > own}
     assert not above
@@ -86,6 +86,7 @@ PURE = {
     "sampling/sigmas": ["tables"],
     "sampling/values": ["indexed", "keyframes", "prompts", "schedules"],
     "sampling/windows": ["blend", "drawing", "fuse", "plan", "presets"],
+    "training": ["examples"],
 }
 
 
