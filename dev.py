@@ -8,8 +8,6 @@
                             benchmarks/bench.py: --ade DIR, --scenes clip long, ...)
     python dev.py speedups  what the host's speed-ups (EasyCache, ToMe, ...) save beside motion, and what they change
                             (more words go to benchmarks/speedups.py: --full, --only easycache, ...)
-    python dev.py workflows FILE_OR_DIR...
-                            why nodes of a workflow are red, and which files it needs (fetches nothing)
 
 What it brings lies in .dev/ and is used again; delete that folder to start afresh.
 """
@@ -46,10 +44,6 @@ MEASUREMENTS = {"bench": "bench.py", "speedups": "speedups.py"}
 
 def main() -> int:
     arguments, rest = command_line()
-    if arguments.command == "workflows":
-        return subprocess.call(
-            [sys.executable, str(ROOT / "tests" / "support" / "workflow_report.py"), *arguments.paths]
-        )
     if arguments.command == "matrix":
         return matrix()
     host = find_host(arguments.comfyui, arguments.comfyui_version)
@@ -74,10 +68,8 @@ def command_line() -> tuple[argparse.Namespace, list[str]]:
     """(what was asked for, the words for pytest or the benchmark)."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True)
-    names = ("demo", "test", "matrix", "workflows", *MEASUREMENTS)
-    demo, test, _, workflows, *measurements = (
-        commands.add_parser(name, add_help=name not in MEASUREMENTS) for name in names
-    )
+    names = ("demo", "test", "matrix", *MEASUREMENTS)
+    demo, test, _, *measurements = (commands.add_parser(name, add_help=name not in MEASUREMENTS) for name in names)
     for command in (demo, test, *measurements):
         command.add_argument("--comfyui", type=Path, metavar="DIR", help="your own ComfyUI instead of a fetched one")
         command.add_argument("--comfyui-version", choices=ARCHIVES, help=f"which ComfyUI to fetch ({NEWEST})")
@@ -85,7 +77,6 @@ def command_line() -> tuple[argparse.Namespace, list[str]]:
         "--checkpoint", type=Path, metavar="FILE", help="your SD1.5 checkpoint; else a small one is built"
     )
     demo.add_argument("--motion-model", type=Path, metavar="FILE", help="your motion model; else a small one is built")
-    workflows.add_argument("paths", nargs="+", metavar="FILE_OR_DIR", help="JSON, or a PNG or WebP that carries one")
     arguments, rest = parser.parse_known_args()
     if rest and arguments.command not in ("test", *MEASUREMENTS):
         parser.error(f"unknown: {' '.join(rest)}")

@@ -4,7 +4,7 @@ import json
 
 import pytest
 from animatediff_native.sampling.windows.presets import preset
-from known_nodes import host_nodes, own_nodes
+from animatediff_native.workflow_files.known_nodes import host_nodes, own_nodes
 from workflows import EXAMPLES
 
 TEMPLATES = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(EXAMPLES.glob("*.json"))}

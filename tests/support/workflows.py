@@ -5,7 +5,6 @@ import zipfile
 from pathlib import Path
 
 from comfy_server import ROOT
-from workflow_files import Node
 
 EXAMPLES = ROOT / "example_workflows"
 SHARED = ROOT / "tests" / "data" / "shared_workflows.zip"
@@ -64,15 +63,15 @@ def nodes_of(prompt: dict, class_type: str) -> list[dict]:
     return [node["inputs"] for node in prompt.values() if node["class_type"] == class_type]
 
 
-def page_values(node: Node, definition: dict) -> dict:
-    """{input name: value} that the web page gives a node when it opens it; links are not in it.
+def page_values(values: list | dict, definition: dict) -> dict:
+    """{input name: value} that the web page gives a node with these saved values when it opens it; links are not in it.
 
     By position, after the widgets of the definition. Where there are just so many values more as the definition has
     sockets that would have been widgets in old pages (forceInput), the page leaves out the values of these.
     """
-    if isinstance(node.values, dict):
-        return node.values
-    names, values = widget_names(definition), node.values
+    if isinstance(values, dict):
+        return values
+    names = widget_names(definition)
     with_sockets = widget_names(definition, sockets=True)
     if len(values) == len(with_sockets):
         values = [value for name, value in zip(with_sockets, values, strict=True) if name in names]

@@ -2,6 +2,8 @@
 
 import re
 import shutil
+import subprocess
+import sys
 import zipfile
 
 import pytest
@@ -40,9 +42,29 @@ def test_no_program_in_it_runs_texts_or_installs(archive):
             )
 
 
-def test_it_runs_in_a_fresh_comfyui(archive, comfyui, base, tmp_path):
+@pytest.fixture
+def installed(archive, tmp_path):
+    folder = tmp_path / "custom_nodes" / FOLDER
     with zipfile.ZipFile(archive[0]) as file:
-        file.extractall(tmp_path / "custom_nodes" / FOLDER)
+        file.extractall(folder)
+    return folder
+
+
+def test_its_commands_run_without_comfyui_and_torch(installed):
+    """-S: no package that is installed is seen."""
+    words = [
+        sys.executable,
+        "-I",
+        "-S",
+        installed,
+        "workflows",
+        installed / "example_workflows" / "Text to Animation.json",
+    ]
+    result = subprocess.run(words, capture_output=True, text=True, encoding="utf-8", cwd=installed.parents[1])
+    assert (result.returncode, result.stderr) == (0, "") and "1 x ADN_LoadMotionModel" in result.stdout
+
+
+def test_it_runs_in_a_fresh_comfyui(installed, comfyui, base, tmp_path):
     (tmp_path / "models").symlink_to(base / "models", target_is_directory=True)
     with ComfyServer(comfyui, tmp_path) as server:
         prompt = to_prompt(example("Text to Animation"), server.get("/object_info"))

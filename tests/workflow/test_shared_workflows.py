@@ -4,9 +4,9 @@ import gzip
 import json
 
 import pytest
+from animatediff_native.workflow_files.read import graphs_in
 from comfy_execution.validation import validate_node_input
 from comfy_server import ROOT
-from workflow_files import graphs_in
 from workflows import is_ours, page_values, shared_workflows
 
 WORKFLOWS = shared_workflows()
@@ -63,7 +63,7 @@ def test_values(name, object_info):
     """
     for node, definition, _ in served(name, object_info):
         inputs = inputs_of(definition)
-        for key, value in page_values(node, definition).items():
+        for key, value in page_values(node.values, definition).items():
             if key not in node.links and key not in file_names(node.type):
                 assert fits(value, *inputs[key]), (node.type, key, value)
 

@@ -1,19 +1,31 @@
-"""`dev.py workflows`: whose nodes a workflow has, and which files it names."""
+"""The command `workflows`: whose nodes a workflow has, and which files it names."""
 
+import gzip
 import json
 import subprocess
 import sys
 import zipfile
 from collections import Counter
+from fractions import Fraction
 
+import av
 import comfyui_version
 import pytest
+import torch
 from animatediff_native.nodes import NODES
+from animatediff_native.workflow_files.known_nodes import (
+    folder_of,
+    host_nodes,
+    instead_of,
+    is_animatediff,
+    own_nodes,
+    pack_of,
+)
+from animatediff_native.workflow_files.read import NotAWorkflow, nodes_in, read_workflow
+from animatediff_native.workflow_files.report import FOR_SHARED, HOST, NOT_SERVED, OURS, UNKNOWN, report
+from comfy_api.latest import InputImpl, Types
 from comfy_server import ROOT
-from known_nodes import folder_of, host_nodes, incumbent_nodes, instead_of, own_nodes, pack_of
 from PIL import Image, PngImagePlugin
-from workflow_files import NotAWorkflow, nodes_in, read_workflow
-from workflow_report import FOR_SHARED, HOST, NOT_SERVED, OURS, UNKNOWN, report
 from workflows import SHARED, shared_workflows
 
 API = {
@@ -26,9 +38,14 @@ API = {
 }
 
 
+def door(*words):
+    """Without any package (-S), so without torch, too."""
+    command = [sys.executable, "-I", "-S", str(ROOT), *map(str, words)]
+    return subprocess.run(command, capture_output=True, text=True, encoding="utf-8")
+
+
 def command(*paths):
-    words = [sys.executable, str(ROOT / "dev.py"), "workflows", *map(str, paths)]
-    return subprocess.run(words, capture_output=True, text=True, encoding="utf-8")
+    return door("workflows", *paths)
 
 
 @pytest.fixture
@@ -48,7 +65,9 @@ def test_the_list_of_own_nodes_is_what_is_registered():
         node_id: text.split(marker)[1].rstrip(".") if marker in text else None for node_id, text in words.items()
     }
     differing = dict(registered.items() ^ own_nodes().items()).keys()
-    assert not differing, f"correct tests/data/own_nodes.json: {[(name, registered.get(name)) for name in differing]}"
+    assert not differing, (
+        f"correct workflow_files/own_nodes.json: {[(name, registered.get(name)) for name in differing]}"
+    )
 
 
 def test_the_list_of_the_hosts_nodes(server):
@@ -60,8 +79,22 @@ def test_the_list_of_the_hosts_nodes(server):
 
 
 def test_what_to_do_is_said_for_every_node_of_the_incumbent_that_has_no_form():
-    others = incumbent_nodes() - own_nodes().keys()
-    assert others and not [node_id for node_id in others if instead_of(node_id) == "nothing here does the same"]
+    theirs = json.loads(gzip.decompress((ROOT / "tests" / "data" / "ade_nodes.json.gz").read_bytes())).keys()
+    others = theirs - own_nodes().keys()
+    assert (
+        others
+        and all(map(is_animatediff, theirs))
+        and not [node_id for node_id in others if instead_of(node_id) == "nothing here does the same"]
+    )
+
+
+def test_the_door_says_what_there_is():
+    for words, code in (((), 2), (("--help",), 0), (("workflow",), 2)):
+        result = door(*words)
+        assert (
+            result.returncode == code and "workflows   why nodes of a workflow are red" in result.stdout + result.stderr
+        )
+    assert "'workflow' is no command of this pack." in result.stderr
 
 
 def test_the_report(saved):
@@ -116,7 +149,36 @@ def test_group_nodes_and_subgraphs(saved):
     assert nodes["ADE_UseEvolvedSampling"].links["m_models"].source == "5"
 
 
-@pytest.mark.parametrize("kind", ["tEXt", "zTXt", "iTXt", "webp"])
+def grouped(*files, shown=()):
+    """A graph with one frame for each tuple of `shown`, around two loaders with ids as the page stores them: -1."""
+    loaders = ("ADE_LoadAnimateDiffModel", "CheckpointLoaderSimple")
+    inside = [
+        {"id": -1, "index": index, "type": kind, "widgets_values": [file]}
+        for index, (kind, file) in enumerate(zip(loaders, files, strict=True))
+    ]
+    frames = [
+        {"id": 7 + number, "type": "workflow>two", "widgets_values": [*names, 20]} for number, names in enumerate(shown)
+    ]
+    return {"nodes": frames, "links": [], "extra": {"groupNodes": {"two": {"nodes": inside, "links": [[0, 0, 1, 0]]}}}}
+
+
+def test_a_group_has_all_its_nodes_and_the_files_that_are_set_on_it(saved):
+    found = report(saved("group.json", grouped("old.ckpt", "old.safetensors", shown=[("mm.ckpt", "a.safetensors")])))
+    assert found.ids[FOR_SHARED] == {"ADE_LoadAnimateDiffModel": 1} and found.ids[HOST] == {"CheckpointLoaderSimple": 1}
+    motion, checkpoints = "ComfyUI/models/animatediff_models", "ComfyUI/models/checkpoints"
+    assert found.files == {motion: {"mm.ckpt"}, checkpoints: {"a.safetensors"}}
+    twice = [("mm.ckpt", "a.safetensors"), ("mm.ckpt", "b.safetensors")]
+    found = report(saved("group.json", grouped("old.ckpt", "old.safetensors", shown=twice)))
+    assert found.ids[HOST] == {"CheckpointLoaderSimple": 2} and found.files[checkpoints] == {
+        "a.safetensors",
+        "b.safetensors",
+    }
+    found = report(saved("group.json", grouped("old.ckpt", "old.safetensors", shown=[("new.safetensors",)])))
+    rest = [names for place, names in found.files.items() if "set on a group" in place]
+    assert found.files[motion] == {"old.ckpt"} and rest == [{"new.safetensors"}]
+
+
+@pytest.mark.parametrize("kind", ["tEXt", "zTXt", "iTXt", "webp", "comf"])
 def test_pictures_that_carry_a_workflow(tmp_path, kind):
     picture, path = Image.new("RGB", (8, 8)), tmp_path / ("x.webp" if kind == "webp" else "x.png")
     if kind == "webp":
@@ -126,9 +188,65 @@ def test_pictures_that_carry_a_workflow(tmp_path, kind):
     else:
         info = PngImagePlugin.PngInfo()
         add = info.add_itxt if kind == "iTXt" else info.add_text
-        add("prompt", json.dumps(API), zip=kind == "zTXt")
+        if kind == "comf":  # the host's SaveAnimatedPNG
+            info.add(b"comf", b"prompt\0" + json.dumps(API).encode(), after_idat=True)
+        else:
+            add("prompt", json.dumps(API), zip=kind == "zTXt")
         picture.save(path, pnginfo=info)
     assert report(path).ids[FOR_SHARED] == {"ADE_AnimateDiffLoaderGen1": 1}
+
+
+def video(path, tags, **options):
+    with av.open(str(path), "w", options=options) as container:
+        container.metadata.update(tags)
+        stream = container.add_stream("mpeg4" if path.suffix in (".mp4", ".mov") else "libvpx", rate=8)
+        stream.width = stream.height = 32
+        frames = [av.VideoFrame(32, 32, "yuv420p") for _ in range(3)]
+        for packet in (packet for frame in [*frames, None] for packet in stream.encode(frame)):
+            container.mux(packet)
+    return path
+
+
+BOTH = {"prompt": json.dumps(API), "workflow": json.dumps({"nodes": [{"id": 1, "type": "ADE_AnimateDiffCombine"}]})}
+
+
+@pytest.mark.parametrize("order", [("workflow", "prompt"), ("prompt", "workflow")])
+@pytest.mark.parametrize("ending", [".mp4", ".mov", ".webm", ".mkv"])
+def test_videos_that_carry_a_workflow(tmp_path, ending, order):
+    """By names, as the host's Save Video and Save WEBM write them, and in the comment, as VideoHelperSuite does."""
+    named = video(tmp_path / f"named{ending}", BOTH, movflags="use_metadata_tags")
+    theirs = video(
+        tmp_path / f"comment{ending}", {"comment": json.dumps(BOTH | {"workflow": json.loads(BOTH["workflow"])})}
+    )
+    for path in (named, theirs):
+        assert read_workflow(path, order) == json.loads(BOTH[order[0]])
+
+
+def test_a_video_of_the_hosts_saver(tmp_path):
+    clip = Types.VideoComponents(images=torch.zeros(3, 64, 64, 3), frame_rate=Fraction(8))
+    InputImpl.VideoFromComponents(clip).save_to(str(tmp_path / "x.mp4"), metadata={"prompt": API})
+    assert report(tmp_path / "x.mp4").ids[FOR_SHARED] == {"ADE_AnimateDiffLoaderGen1": 1}
+
+
+@pytest.mark.parametrize("ending", [".mp4", ".webm"])
+def test_videos_without_a_workflow(tmp_path, ending):
+    for tags in ({}, {"comment": "{mine}"}, {"comment": "[1]"}):
+        with pytest.raises(NotAWorkflow, match="is a video without a workflow: .* try that. Else ask for"):
+            report(video(tmp_path / f"x{ending}", tags))
+
+
+def test_a_video_that_was_cut_short(tmp_path):
+    whole = video(tmp_path / "x.mp4", BOTH, movflags="use_metadata_tags+faststart").read_bytes()
+    for length in range(12, len(whole), 7):
+        (tmp_path / "y.mp4").write_bytes(whole[:length])
+        try:
+            report(tmp_path / "y.mp4")
+        except NotAWorkflow as error:
+            assert str(error).startswith("y.mp4 ")
+    whole = video(tmp_path / "x.webm", BOTH).read_bytes()
+    (tmp_path / "y.webm").write_bytes(whole[: whole.index(b"WORKFLOW") + 6])
+    with pytest.raises(NotAWorkflow, match="y.webm is damaged"):
+        report(tmp_path / "y.webm")
 
 
 def test_the_graph_of_a_picture_comes_before_its_prompt(tmp_path):
@@ -142,7 +260,7 @@ def test_the_graph_of_a_picture_comes_before_its_prompt(tmp_path):
 @pytest.mark.parametrize(
     ("name", "content", "sentence"),
     [
-        ("text.json", "no", "text.json is neither JSON nor a PNG or WebP picture"),
+        ("text.json", "no", "text.json is neither JSON nor a PNG, WebP, MP4 or WebM file"),
         ("list.json", [1], "list.json is JSON, but no workflow"),
         ("other.json", {"a": {"b": 1}}, "other.json is JSON, but no workflow"),
         ("damaged.json", {"nodes": [3]}, "damaged.json looks like a workflow, but its nodes are damaged"),

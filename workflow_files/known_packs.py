@@ -3,8 +3,6 @@
 The patterns match the beginning of an id; the first row that fits counts.
 """
 
-import re
-
 PACKS = (
     (r"VHS_", "ComfyUI-VideoHelperSuite"),
     (r"ACN_|(Diff)?ControlNetLoaderAdvanced$|(Latent|Timestep)Keyframe", "ComfyUI-Advanced-ControlNet"),
@@ -78,7 +76,6 @@ NOT_SERVED = (
 )
 """(id, what to do, or that nothing here does it) for nodes of ComfyUI-AnimateDiff-Evolved that have no form here."""
 
-MODEL_FILE = re.compile(r".*\.(safetensors|sft|ckpt|pt|pth|bin|onnx|gguf)", re.IGNORECASE)
 FOLDERS = (
     (r"ADE_\w*LoRALoader|ADN_LoadMotionLoRA$", "animatediff_motion_lora"),
     (r"ADE_|ADN_", "animatediff_models"),

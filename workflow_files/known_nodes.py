@@ -1,15 +1,13 @@
 """Whose node an id is, told from lists. Standard library only, and no ComfyUI needed."""
 
-import gzip
 import json
 import re
 from functools import cache
 from pathlib import Path
 
-from known_packs import FOLDERS, NAMES, NOT_SERVED, PACKS, PLACES
+from .known_packs import FOLDERS, NAMES, NOT_SERVED, PACKS, PLACES
 
-ROOT = Path(__file__).resolve().parents[2]
-DATA = ROOT / "tests" / "data"
+HERE = Path(__file__).resolve().parent
 PAGE = {"Note", "MarkdownNote", "PrimitiveNode", "Reroute"}
 """Nodes that only the web page knows."""
 
@@ -17,23 +15,17 @@ PAGE = {"Note", "MarkdownNote", "PrimitiveNode", "Reroute"}
 @cache
 def own_nodes() -> dict[str, str | None]:
     """{node id: what new workflows use in its place, or None where it is for these} of this pack."""
-    return json.loads((DATA / "own_nodes.json").read_text(encoding="utf-8"))
+    return json.loads((HERE / "own_nodes.json").read_text(encoding="utf-8"))
 
 
 @cache
 def host_nodes() -> set[str]:
     """The node ids of ComfyUI 0.30.0 itself, without those of paid services."""
-    return PAGE | set((DATA / "host_nodes.txt").read_text(encoding="utf-8").split("\n"))
-
-
-@cache
-def incumbent_nodes() -> set[str]:
-    """The node ids of ComfyUI-AnimateDiff-Evolved."""
-    return set(json.loads(gzip.decompress((DATA / "ade_nodes.json.gz").read_bytes())))
+    return PAGE | set((HERE / "host_nodes.txt").read_text(encoding="utf-8").split("\n"))
 
 
 def is_animatediff(node_id: str) -> bool:
-    return node_id in own_nodes() or node_id in incumbent_nodes() or node_id.startswith("ADE_")
+    return node_id in own_nodes() or node_id.startswith(("ADE_", "ADN_")) or first(NOT_SERVED, node_id) is not None
 
 
 def pack_of(node_id: str) -> str | None:

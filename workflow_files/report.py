@@ -1,7 +1,4 @@
-"""`python dev.py workflows FILE_OR_DIR...`: why nodes of a workflow are red, and which files it needs.
-
-Standard library only, and no ComfyUI needed.
-"""
+"""The command `workflows FILE_OR_DIR...`: why nodes of a workflow are red, and which files it needs."""
 
 import argparse
 import sys
@@ -10,11 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from known_nodes import folder_of, host_nodes, instead_of, is_animatediff, own_nodes, pack_of
-from known_packs import MODEL_FILE
-from workflow_files import Node, NotAWorkflow, is_graph, nodes_in, read_workflow
+from .known_nodes import folder_of, host_nodes, instead_of, is_animatediff, own_nodes, pack_of
+from .read import Node, NotAWorkflow, graphs_in, is_frame, is_graph, model_files, read_workflow
 
-ENDINGS = (".json", ".png", ".webp")
+ENDINGS = (".json", ".png", ".webp", ".mp4", ".mov", ".webm", ".mkv")
 OURS, FOR_SHARED, NOT_SERVED, HOST, UNKNOWN = (
     "AnimateDiff Native's own nodes",
     "AnimateDiff nodes that AnimateDiff Native serves (red: install or update it, and restart ComfyUI)",
@@ -35,12 +31,13 @@ class Report:
     files: dict[str, set] = field(default_factory=lambda: defaultdict(set))
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(prog="dev.py workflows")
-    parser.add_argument("paths", nargs="+", type=Path, metavar="FILE_OR_DIR")
+def main(words: list[str]) -> int:
+    parser = argparse.ArgumentParser(prog="workflows", description=__doc__.split(": ")[1])
+    what = "JSON, or a PNG, WebP, MP4 or WebM file that carries a workflow"
+    parser.add_argument("paths", nargs="+", type=Path, metavar="FILE_OR_DIR", help=what)
     sys.stdout.reconfigure(errors="replace")  # names of nodes in a console that lacks their letters
     failed = False
-    for path in files_of(parser.parse_args().paths):
+    for path in files_of(parser.parse_args(words).paths):
         try:
             print("\n".join([str(path), *lines(report(path)), ""]), flush=True)
         except NotAWorkflow as error:
@@ -63,8 +60,14 @@ def report(path: Path) -> Report:
     try:
         document = read_workflow(path)
         found = Report("graph" if is_graph(document) else "API prompt")
-        for node in nodes_in(document):
-            count(node, found)
+        nodes = [node for graph in graphs_in(document) for node in graph.values()]
+        for node in nodes:
+            if not is_frame(node.type):
+                count(node, found)
+        # A frame that shows only some of its files does not say whose they are.
+        shown = {name for node in nodes if is_frame(node.type) for _, name in model_files(node.values)}
+        if rest := shown.difference(*found.files.values()):
+            found.files["set on a group node or subgraph, in the folder of the node inside"] = rest
     except FileNotFoundError:
         raise NotAWorkflow(f"There is no file {path}. Name a workflow that ComfyUI saved or exported.") from None
     except OSError as error:
@@ -82,7 +85,7 @@ def count(node: Node, found: Report) -> None:
         found.packs[pack_name(node)][node.type] += 1
     else:
         found.ids[heading][node.type] += 1
-    for place, name in model_files(node):
+    for place, name in model_files(node.values):
         folder = folder_of(node.type, place)
         found.files[f"ComfyUI/models/{folder}" if folder else f"where the pack of {node.type} says"].add(name)
 
@@ -107,16 +110,6 @@ def pack_name(node: Node) -> str:
 
 def noted(node: Node) -> bool:
     return bool(node.pack) and node.pack != "comfy-core"
-
-
-def model_files(node: Node) -> Iterator[tuple[int | str, str]]:
-    """(position or name of the value, file name)."""
-    places = node.values.items() if isinstance(node.values, dict) else enumerate(node.values)
-    for place, value in places:
-        inner = value.values() if isinstance(value, dict) else [value]
-        for text in inner:
-            if isinstance(text, str) and "\n" not in text and MODEL_FILE.fullmatch(text):
-                yield place, text
 
 
 def lines(found: Report) -> Iterator[str]:
@@ -150,7 +143,3 @@ def listed(ids: Counter) -> list[tuple[str, int]]:
 
 def in_one_line(ids: Counter) -> str:
     return ", ".join(f"{number} x {node_id}" for node_id, number in listed(ids))
-
-
-if __name__ == "__main__":
-    sys.exit(main())

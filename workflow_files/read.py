@@ -1,20 +1,18 @@
 """Workflow files of any ComfyUI -> their nodes. Standard library only.
 
-Graphs as the web page saves them (group nodes and subgraphs opened, however deep), API prompts, and PNG and WebP
-pictures that carry either.
+Graphs as the web page saves them (group nodes and subgraphs opened, however deep), API prompts, and pictures and
+videos that carry either.
 """
 
 import json
 import re
-import struct
-import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-PNG = b"\x89PNG\r\n\x1a\n"
-WEBP_TEXT = re.compile(rb"(workflow|prompt):(\{[^\0]*\})\0")
-"""As the host's SaveAnimatedWEBP writes them into Exif: texts that end with a zero byte."""
+from .media import Damaged, media_texts
+
+MODEL_FILE = re.compile(r".*\.(safetensors|sft|ckpt|pt|pth|bin|onnx|gguf)", re.IGNORECASE)
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
@@ -44,29 +42,38 @@ class Node:
     """The declared type of each output; an API prompt has none."""
 
 
-def read_workflow(path: Path) -> dict:
-    """The graph or API prompt of a file. Raises NotAWorkflow, and OSError as `open` does."""
-    data = path.read_bytes()
-    try:
-        texts = picture_texts(data)
-    except zlib.error:
-        raise NotAWorkflow(f"{path.name} is a damaged picture. Get it again.") from None
-    if texts is None:
-        texts = {"": data}
-    elif not {"workflow", "prompt"} & texts.keys():
-        raise NotAWorkflow(
-            f"{path.name} is a picture without a workflow: it was saved without, or another program or a web site "
-            "has removed it. Ask for the workflow's JSON file."
-        )
-    text = next(texts[key] for key in ("workflow", "prompt", "") if key in texts)
+def read_workflow(path: Path, order: tuple[str, ...] = ("workflow", "prompt")) -> dict:
+    """The graph or API prompt of a file. Raises NotAWorkflow, and OSError as `open` does.
+
+    order: which of the two is taken from a picture or video that carries both.
+    """
+    text = text_of(path, order)
     try:
         document = json.loads(text)
     except ValueError as error:
         raise NotAWorkflow(
-            f"{path.name} is neither JSON nor a PNG or WebP picture ({error}). "
+            f"{path.name} is neither JSON nor a PNG, WebP, MP4 or WebM file ({error}). "
             "Name a workflow that ComfyUI saved or exported."
         ) from None
     return unwrapped(document, path.name)
+
+
+def text_of(path: Path, order: tuple[str, ...]) -> bytes:
+    try:
+        found = media_texts(path)
+    except Damaged:
+        raise NotAWorkflow(f"{path.name} is damaged: it cannot be read to its end. Get it again.") from None
+    if found is None:
+        return path.read_bytes()
+    kind, texts = found
+    for key in order:
+        if key in texts:
+            return texts[key]
+    beside = " VideoHelperSuite saves a PNG of the same name beside its videos: try that." * (kind == "video")
+    raise NotAWorkflow(
+        f"{path.name} is a {kind} without a workflow: it was saved without, or another program or a web site "
+        f"has removed it.{beside} Else ask for the workflow's JSON file."
+    )
 
 
 def unwrapped(document, name: str) -> dict:
@@ -89,34 +96,6 @@ def is_graph(document: dict) -> bool:
     return isinstance(document.get("nodes"), list)
 
 
-def picture_texts(data: bytes) -> dict[str, bytes] | None:
-    """{keyword: text} that ComfyUI wrote into a picture; None for anything but PNG and WebP."""
-    if data.startswith(PNG):
-        return png_texts(data)
-    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
-        return {found[1].decode(): found[2] for found in WEBP_TEXT.finditer(data)}
-    return None
-
-
-def png_texts(data: bytes) -> dict[str, bytes]:
-    """{keyword: text} of the tEXt, zTXt and iTXt chunks: each is length, kind, data, CRC (PNG specification, 5.3)."""
-    texts, at = {}, len(PNG)
-    while at + 8 <= len(data):
-        length, kind = struct.unpack(">I4s", data[at : at + 8])
-        chunk = data[at + 8 : at + 8 + length]
-        at += length + 12
-        if kind not in (b"tEXt", b"zTXt", b"iTXt") or b"\0" not in chunk:
-            continue
-        keyword, text = chunk.split(b"\0", 1)
-        packed = kind == b"zTXt"
-        if kind == b"iTXt":
-            packed, text = text[:1] == b"\1", text[2:].split(b"\0", 2)[-1]
-        elif packed:
-            text = text[1:]
-        texts[keyword.decode("latin-1")] = zlib.decompress(text) if packed else text
-    return texts
-
-
 def nodes_in(document: dict) -> Iterator[Node]:
     """Every node that does something: those in group nodes and subgraphs too, but not these frames around them."""
     for nodes in graphs_in(document):
@@ -129,16 +108,62 @@ def is_frame(node_type: str) -> bool:
 
 
 def graphs_in(document: dict) -> Iterator[dict[str, Node]]:
-    """{node id: node} of the workflow, then of each group node and subgraph in it. Ids hold within one of these."""
+    """{node id: node} of the workflow, then of each group node and subgraph in it. Ids hold within one of these.
+
+    What lies in a group node or subgraph comes once for each of its frames, with the file names that are set on that.
+    """
     if not is_graph(document):
         yield {identity: api_node(identity, node) for identity, node in document.items()}
         return
-    yield graph_nodes(document)
-    groups = (document.get("extra") or {}).get("groupNodes") or {}
-    insides = [group | {"links": []} for group in groups.values()]  # a group node's links go by index, not by id
-    for inner in (*insides, *((document.get("definitions") or {}).get("subgraphs") or [])):
+    graphs = list(definitions_in(document))
+    frames = [node for _, nodes in graphs for node in nodes.values() if is_frame(node.type)]
+    for frame_types, nodes in graphs:
+        around = [frame for frame in frames if frame.type in frame_types]
+        yield from (with_files_of(frame, nodes) for frame in around)
+        if not around:
+            yield nodes
+
+
+def definitions_in(graph: dict, *frame_types: str) -> Iterator[tuple[tuple[str, ...], dict[str, Node]]]:
+    """(types of the nodes that stand for it, {node id: node}) of a graph and of all that is defined in it."""
+    yield frame_types, graph_nodes(graph)
+    for name, group in ((graph.get("extra") or {}).get("groupNodes") or {}).items():
+        if is_graph(group):
+            # In a group node ids are all -1 and links go by index.
+            inside = [node | {"id": index} for index, node in enumerate(group["nodes"])]
+            yield from definitions_in(group | {"nodes": inside, "links": []}, f"workflow/{name}", f"workflow>{name}")
+    for inner in (graph.get("definitions") or {}).get("subgraphs") or []:
         if is_graph(inner):
-            yield from graphs_in(inner)
+            yield from definitions_in(inner, str(inner.get("id")))
+
+
+def model_files(values: list | dict) -> Iterator[tuple[int | str, str]]:
+    """(position or name of the value, file name)."""
+    for place, value in values.items() if isinstance(values, dict) else enumerate(values):
+        for text in value.values() if isinstance(value, dict) else [value]:
+            if isinstance(text, str) and "\n" not in text and MODEL_FILE.fullmatch(text):
+                yield place, text
+
+
+def with_files_of(frame: Node, nodes: dict[str, Node]) -> dict[str, Node]:
+    """The nodes with the file names of the frame around them, where it shows all of theirs: these are in one order."""
+    stored = [name for node in nodes.values() for _, name in model_files(node.values)]
+    shown = [name for _, name in model_files(frame.values)]
+    if len(shown) != len(stored):
+        return nodes
+    names = iter(shown)
+    return {identity: replace(node, values=renamed(node.values, names)) for identity, node in nodes.items()}
+
+
+def renamed(values: list | dict, names: Iterator[str]) -> list | dict:
+    """The values with the next of `names` in place of each file name."""
+
+    def new(value):
+        if isinstance(value, dict):
+            return {key: new(inner) for key, inner in value.items()}
+        return next(names) if [*model_files([value])] else value
+
+    return new(values) if isinstance(values, dict) else [new(value) for value in values]
 
 
 def api_node(identity: str, node: dict) -> Node:
@@ -168,10 +193,9 @@ def graph_link(link: list | dict) -> tuple[int, Link]:
 
 def graph_node(node: dict, links: dict[int, Link]) -> Node:
     properties = node.get("properties") or {}
-    identity = node.get("id", node.get("index"))  # in a group node it is the index
     linked = {entry["name"]: links[entry["link"]] for entry in node.get("inputs") or [] if entry.get("link") in links}
     return Node(
-        str(identity),
+        str(node.get("id")),
         str(node.get("type")),
         properties.get("cnr_id") or properties.get("aux_id"),
         linked,
