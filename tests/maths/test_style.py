@@ -100,7 +100,7 @@ PURE = {
     "sampling/sigmas": ["tables"],
     "sampling/values": ["indexed", "keyframes", "prompts", "schedules"],
     "sampling/windows": ["blend", "drawing", "fuse", "plan", "presets"],
-    "training": ["examples"],
+    "training": ["camera", "captions", "clips", "examples"],
 }
 
 
