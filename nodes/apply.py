@@ -21,13 +21,15 @@ class ApplyMotionModel(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="ADN_ApplyMotionModel",
-            display_name="Apply Motion Model",
+            display_name="AnimateDiff: Apply Motion Model",
             category="animatediff",
             description="Puts a motion model on a checkpoint. Every sampler that gets this MODEL then takes its batch "
             "of latents as the frames of one animation. Chain two of these to run two motion models.",
             search_aliases=[
                 "animatediff",
                 "animate",
+                "animation",
+                "text to video",
                 "use evolved sampling",
                 "evolved",
                 "gen2",
@@ -35,6 +37,8 @@ class ApplyMotionModel(io.ComfyNode):
                 "运动模型",
                 "动态扩散",
                 "动画",
+                "视频",
+                "文生视频",
             ],
             inputs=[
                 io.Model.Input("model", tooltip="An SD1.5 or SDXL checkpoint, with any LoRAs already applied."),

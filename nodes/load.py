@@ -13,13 +13,16 @@ class LoadMotionModel(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="ADN_LoadMotionModel",
-            display_name="Load Motion Model",
+            display_name="AnimateDiff: Load Motion Model",
             category="animatediff",
             description="Loads a motion model: the file that makes a checkpoint's pictures move. "
             "Its kind is read from its contents and shown on the node.",
             search_aliases=[
                 "animatediff",
                 "animatediff loader",
+                "load motion model",
+                "animation",
+                "text to video",
                 "motion module",
                 "mm_sd_v15",
                 "animatelcm",
@@ -28,6 +31,9 @@ class LoadMotionModel(io.ComfyNode):
                 "运动模型",
                 "动态模型",
                 "动态扩散",
+                "动画",
+                "视频",
+                "文生视频",
             ],
             inputs=[
                 io.Combo.Input(

@@ -26,7 +26,7 @@ class LoadMotionLoRA(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="ADN_LoadMotionLoRA",
-            display_name="Load Motion LoRA",
+            display_name="AnimateDiff: Load Motion LoRA (Camera)",
             category="animatediff",
             description="Adds a motion LoRA (a camera move, say) to a motion model. Chain several; their strengths add "
             "up. How much of the file fitted is shown on the node.",

@@ -6,7 +6,7 @@ import pytest
 from browser import SCREENSHOTS, needs_chromium, opened, ready
 from comfy_server import ROOT, ComfyServer
 from saved_graphs import DANGLING, GRAPHS, SHOWN, check, exactly
-from workflows import EXAMPLES
+from workflows import TEMPLATES
 
 pytestmark = needs_chromium
 
@@ -46,10 +46,13 @@ def page(server):
 
 
 def test_our_nodes_are_in_the_page(page):
-    assert page.evaluate("LiteGraph.registered_node_types['ADN_LoadMotionModel'].title") == "Load Motion Model"
+    assert (
+        page.evaluate("LiteGraph.registered_node_types['ADN_LoadMotionModel'].title")
+        == "AnimateDiff: Load Motion Model"
+    )
 
 
-@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.json")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", TEMPLATES.values(), ids=lambda path: path.stem)
 def test_examples_open_with_every_node_and_value(page, path):
     graph = json.loads(path.read_text(encoding="utf-8"))
     page.evaluate("graph => window.app.loadGraphData(graph)", graph)

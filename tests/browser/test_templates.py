@@ -8,11 +8,9 @@ import pytest
 from browser import SCREENSHOTS, needs_chromium, opened
 from comfy_server import FOLDER, ComfyServer
 from template_files import make_template_files
-from workflows import EXAMPLES, example
+from workflows import TEMPLATES, example
 
 pytestmark = needs_chromium
-
-TEMPLATES = sorted(path.stem for path in EXAMPLES.glob("*.json"))
 
 SMALL = {"width": 64, "height": 64, "batch_size": 4, "steps": 1, "length": 4, "amount": 4, "megapixels": 0.01}
 """Widgets, by name, that are set in the page so that a run takes seconds."""
@@ -137,7 +135,7 @@ def press_card(page, name: str) -> None:
     page.keyboard.press("Escape")
     page.get_by_text("Templates", exact=True).first.click()
     page.get_by_role("dialog").get_by_text(FOLDER, exact=True).first.click()
-    page.get_by_test_id(f"template-workflow-{name}").click()
+    page.get_by_test_id(f"template-workflow-{TEMPLATES[name].stem}").click()
 
 
 def shows(page, types: list[str], seconds: float) -> bool:

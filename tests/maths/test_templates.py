@@ -1,13 +1,12 @@
 """What a newcomer relies on in every template file."""
 
-import json
-
 import pytest
 from animatediff_native.sampling.windows.presets import preset
 from animatediff_native.workflow_files.known_nodes import host_nodes, own_nodes
-from workflows import EXAMPLES
+from workflows import TEMPLATES as FILES
+from workflows import example
 
-TEMPLATES = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(EXAMPLES.glob("*.json"))}
+TEMPLATES = {name: example(name) for name in FILES}
 LOADERS = {
     "CheckpointLoaderSimple",
     "ControlNetLoader",

@@ -2,7 +2,7 @@
 
     COMFYUI_DIR=<a ComfyUI> <its Python> tests/support/template_cards.py [template ...]
 
-Writes example_workflows/<template>.jpg. Each template runs through a real server, on few pixels and with the weights of
+Writes the .jpg beside each template. Each template runs through a real server, on few pixels and with the weights of
 `clouds`, which show something without having been trained. Pictures and videos to start from are drawn: a boat that
 sails while the sun rises. The page cuts cards to squares, so they are square.
 """
@@ -20,7 +20,7 @@ from host import find_host
 from PIL import Image, ImageDraw
 from small_graphs import images_in
 from template_files import make_template_files
-from workflows import EXAMPLES, example, to_prompt
+from workflows import TEMPLATES, example, to_prompt
 
 SIZE, DETAIL = 512, 2
 """Pixels of a card, and how many times larger it is drawn."""
@@ -330,7 +330,7 @@ def main(names: list[str]) -> None:
                 card = Image.new("RGB", (SIZE * DETAIL,) * 2, GROUND)
                 CARDS[name](card, run_template(server, name))
                 card = card.resize((SIZE,) * 2, Image.Resampling.LANCZOS)
-                card.save(EXAMPLES / f"{name}.jpg", quality=88, optimize=True)
+                card.save(TEMPLATES[name].with_suffix(".jpg"), quality=88, optimize=True)
 
 
 if __name__ == "__main__":

@@ -2,11 +2,12 @@
 
 import json
 import zipfile
-from pathlib import Path
 
 from comfy_server import ROOT
 
 EXAMPLES = ROOT / "example_workflows"
+TEMPLATES = {path.stem.removeprefix("AnimateDiff "): path for path in sorted(EXAMPLES.glob("AnimateDiff *.json"))}
+"""{name: file}. The page searches templates by the names of their files, so each begins with AnimateDiff."""
 SHARED = ROOT / "tests" / "data" / "shared_workflows.zip"
 WIDGETS = {"INT", "FLOAT", "STRING", "BOOLEAN", "COMBO", "COMFY_DYNAMICCOMBO_V3"}
 NO_PROMPT = {"Note", "MarkdownNote"}
@@ -14,7 +15,7 @@ MUTED, BYPASSED = 2, 4
 
 
 def example(name: str) -> dict:
-    return json.loads(Path(EXAMPLES, f"{name}.json").read_text(encoding="utf-8"))
+    return json.loads(TEMPLATES[name].read_text(encoding="utf-8"))
 
 
 def shared_workflows() -> dict[str, dict]:

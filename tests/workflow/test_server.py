@@ -1,13 +1,11 @@
 """The pack in a real ComfyUI server: what it serves, its examples, and the host's options for memory."""
 
-import json
-
 import pytest
 import seeded
 from comfy_server import FOLDER, ComfyServer
 from PIL import Image
 from small_graphs import frames_of, small
-from workflows import EXAMPLES, example, nodes_of, to_prompt
+from workflows import TEMPLATES, example, nodes_of, to_prompt
 
 OURS = ("ADN_", "ADE_")
 
@@ -29,8 +27,9 @@ def test_every_node_and_input_explains_itself(server):
 
 def test_the_templates_are_listed_with_pictures(server):
     listed = server.get("/workflow_templates")[FOLDER]
-    assert sorted(listed) == sorted(path.stem for path in EXAMPLES.glob("*.json"))
-    for path in EXAMPLES.glob("*.json"):
+    first = TEMPLATES["Text to Animation"].stem
+    assert listed == [first, *sorted({path.stem for path in TEMPLATES.values()} - {first})]
+    for path in TEMPLATES.values():
         assert path.with_suffix(".jpg").is_file(), path
 
 
@@ -43,11 +42,11 @@ OF_ANOTHER_SIZE = {
 """Template -> its frames and pixels when it is `small`, where they are not those of its empty latents."""
 
 
-@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.json")), ids=lambda path: path.stem)
-def test_every_example_runs(server, path, request):
+@pytest.mark.parametrize("name", TEMPLATES)
+def test_every_example_runs(server, name, request):
     object_info = server.get("/object_info")
-    prompt = small(to_prompt(json.loads(path.read_text(encoding="utf-8")), object_info))
-    if "SDXL" in path.stem:
+    prompt = small(to_prompt(example(name), object_info))
+    if "SDXL" in name:
         request.getfixturevalue("sdxl")
         nodes_of(prompt, "CheckpointLoaderSimple")[0]["ckpt_name"] = seeded.SDXL_CHECKPOINT
         nodes_of(prompt, "ADN_LoadMotionModel")[0]["model_name"] = seeded.HOTSHOT
@@ -56,7 +55,7 @@ def test_every_example_runs(server, path, request):
     assert all(file.stat().st_size > 0 for file in files)
     webp = next(file for file in files if file.suffix == ".webp")
     with Image.open(webp) as picture:
-        frames, size = OF_ANOTHER_SIZE.get(path.stem, (None, (64, 64)))
+        frames, size = OF_ANOTHER_SIZE.get(name, (None, (64, 64)))
         frames = frames or nodes_of(prompt, "EmptyLatentImage")[0]["batch_size"]
         assert (picture.n_frames, picture.size) == (frames, size)
 
