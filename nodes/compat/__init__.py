@@ -1,4 +1,16 @@
-"""The node ids of shared workflows (ComfyUI-AnimateDiff-Evolved's): thin forms over what our own nodes call."""
+"""The node ids of shared workflows (ComfyUI-AnimateDiff-Evolved's): thin forms over what our own nodes call.
+
+A node is a function under the decorator `form` of form.py, which holds the node's id, name, inputs, outputs and what
+replaces it, and refuses objects of other packs:
+
+    @form("ADE_ADBlockCombo", "AD Block", [effect(), scale()], Block.Output(display_name="AD_BLOCK"), "Block Weights")
+    def block(effect=1.0, scale=1.0):
+        return BlockStrength(effect=effect, scales=(scale,))
+
+The function's parameters are the inputs' names; what is optional has a default. A node of a new id is such a function
+in NODES of its file; a new kind of object is a socket in types.py, with its class. Names, types, ranges, defaults and
+their order are the other pack's for ever (tests/host/test_compat.py): saved workflows have values by position only.
+"""
 
 from . import (
     adjust,
@@ -20,10 +32,9 @@ from . import (
     sigmas,
     strength,
 )
-from .foreign import refusing_foreign
 
 ROOMS = [
     *(gen2, gen1, i2v, extras, lora, adjust, strength, context, context_extras, extra_keyframes),
     *(preview, noise, iterations, inject, combine, guidance, sigmas, prompts),
 ]
-NODES = [refusing_foreign(node) for room in ROOMS for node in room.NODES]
+NODES = [node for room in ROOMS for node in room.NODES]

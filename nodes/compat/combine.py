@@ -14,7 +14,8 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 
-from .types import GIF, form
+from .form import form
+from .types import GIF
 
 VIDEOS = {
     "video/h264-mp4": ("mp4", "libx264", "yuv420p", {"crf": "19"}),
@@ -29,49 +30,43 @@ FORMATS = [
 ]
 
 
-class AnimateDiffCombine(io.ComfyNode):
-    @classmethod
-    def define_schema(cls) -> io.Schema:
-        inputs = [
-            io.Image.Input("images", tooltip="The frames."),
-            io.Int.Input("frame_rate", default=8, min=1, max=24, step=1, tooltip="Frames per second."),
-            io.Int.Input(
-                "loop_count", default=0, min=0, max=100, step=1, tooltip="0 plays without end. Not for videos."
-            ),
-            io.String.Input("filename_prefix", default="AnimateDiff", tooltip="The file's name begins so."),
-            io.Combo.Input("format", options=FORMATS, tooltip="Of the file."),
-            io.Boolean.Input("pingpong", default=False, tooltip="Plays to the end and back."),
-            io.Boolean.Input("save_image", default=True, tooltip="Into the output folder; else only shown."),
-        ]
-        output = GIF.Output(display_name="GIF", tooltip="Where the file is.")
-        ids = "ADE_AnimateDiffCombine", "AnimateDiff Combine"
-        schema = form(*ids, inputs, output, "Save Animated WEBP, or Create Video and Save Video")
-        schema.is_output_node = True
-        schema.hidden = [io.Hidden.prompt, io.Hidden.extra_pnginfo]
-        return schema
-
-    @classmethod
-    def execute(
-        cls,
-        images,
-        frame_rate: int,
-        loop_count: int,
-        filename_prefix: str,
-        format: str,
-        pingpong: bool,
-        save_image: bool,
-    ) -> io.NodeOutput:
-        base = folder_paths.get_output_directory() if save_image else folder_paths.get_temp_directory()
-        height, width = images.shape[1:3]
-        folder, name, counter, subfolder, _ = folder_paths.get_save_image_path(filename_prefix, base, width, height)
-        extension = VIDEOS[format][0] if format in VIDEOS else format.partition("/")[2]
-        path = Path(folder) / f"{name}_{counter:05}_.{extension}"
-        frames = pictures(images)
-        frames[0].save(path.with_suffix(".png"), pnginfo=workflow_text(cls.hidden), compress_level=4)
-        save(path, there_and_back(frames) if pingpong else frames, format, frame_rate, loop_count)
-        file = {"filename": path.name, "subfolder": subfolder, "type": "output" if save_image else "temp"}
-        ui = {"images": [file], "animated": (True,), "gifs": [file | {"format": format}]}
-        return io.NodeOutput(str(path), ui=ui)
+@form(
+    *("ADE_AnimateDiffCombine", "AnimateDiff Combine"),
+    [
+        io.Image.Input("images", tooltip="The frames."),
+        io.Int.Input("frame_rate", default=8, min=1, max=24, step=1, tooltip="Frames per second."),
+        io.Int.Input("loop_count", default=0, min=0, max=100, step=1, tooltip="0 plays without end. Not for videos."),
+        io.String.Input("filename_prefix", default="AnimateDiff", tooltip="The file's name begins so."),
+        io.Combo.Input("format", options=FORMATS, tooltip="Of the file."),
+        io.Boolean.Input("pingpong", default=False, tooltip="Plays to the end and back."),
+        io.Boolean.Input("save_image", default=True, tooltip="Into the output folder; else only shown."),
+    ],
+    GIF.Output(display_name="GIF", tooltip="Where the file is."),
+    "Save Animated WEBP, or Create Video and Save Video",
+    is_output_node=True,
+    hidden=[io.Hidden.prompt, io.Hidden.extra_pnginfo],
+)
+def animatediff_combine(
+    images,
+    frame_rate: int,
+    loop_count: int,
+    filename_prefix: str,
+    format: str,
+    pingpong: bool,
+    save_image: bool,
+    hidden=None,
+) -> io.NodeOutput:
+    base = folder_paths.get_output_directory() if save_image else folder_paths.get_temp_directory()
+    height, width = images.shape[1:3]
+    folder, name, counter, subfolder, _ = folder_paths.get_save_image_path(filename_prefix, base, width, height)
+    extension = VIDEOS[format][0] if format in VIDEOS else format.partition("/")[2]
+    path = Path(folder) / f"{name}_{counter:05}_.{extension}"
+    frames = pictures(images)
+    frames[0].save(path.with_suffix(".png"), pnginfo=workflow_text(hidden), compress_level=4)
+    save(path, there_and_back(frames) if pingpong else frames, format, frame_rate, loop_count)
+    file = {"filename": path.name, "subfolder": subfolder, "type": "output" if save_image else "temp"}
+    ui = {"images": [file], "animated": (True,), "gifs": [file | {"format": format}]}
+    return io.NodeOutput(str(path), ui=ui)
 
 
 def pictures(images: Tensor) -> list[Image.Image]:
@@ -117,4 +112,4 @@ def save_video(path: Path, frames: Sequence[Image.Image], format: str, frame_rat
         file.mux(stream.encode())
 
 
-NODES = [AnimateDiffCombine]
+NODES = [animatediff_combine]

@@ -1,23 +1,13 @@
 """Context Options and View Options of shared workflows: window plans under their old names."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from comfy_api.latest import io
 
-from ...sampling.references.settings import NO_EXTRAS, Extras
 from ...sampling.windows.plan import BATCHED, LOOPED_UNIFORM, STANDARD_STATIC, STANDARD_UNIFORM, WHOLE_CLIP, WindowPlan
+from .form import form
 from .timing import guarantee_steps, percent
-from .types import ContextOptions, ViewOptions, form
-
-
-@dataclass(frozen=True)
-class Group:
-    """Context options that take turns, and the extras of them all."""
-
-    plans: tuple[WindowPlan, ...] = ()
-    """Each holds from its start_percent on."""
-    extras: Extras = NO_EXTRAS
-
+from .types import ContextOptions, Group, ViewOptions
 
 REPLACED = "Context Windows (AnimateDiff)"
 
@@ -89,82 +79,45 @@ CONTEXT = ContextOptions.Output(display_name="CONTEXT_OPTS")
 VIEW = ViewOptions.Output(display_name="VIEW_OPTS")
 
 
-def grouped(prev_context: Group | None, plan: WindowPlan) -> io.NodeOutput:
+def grouped(prev_context: Group | None, plan: WindowPlan) -> Group:
     before = prev_context or Group()
-    return io.NodeOutput(replace(before, plans=(*before.plans, plan)))
+    return replace(before, plans=(*before.plans, plan))
 
 
 def context_form(
     node_id: str, display_name: str, schedule: str, inputs: list[io.Input], blending: str = "flat"
 ) -> type[io.ComfyNode]:
-    """A form for windows by that schedule. blending: the fuse_method of a prompt that names none."""
+    """A form for windows by that schedule, its inputs by WindowPlan's names.
 
-    class ContextForm(io.ComfyNode):
-        @classmethod
-        def define_schema(cls) -> io.Schema:
-            return form(node_id, f"Context Options: {display_name}", inputs, CONTEXT, REPLACED)
+    blending: the fuse_method of a prompt that names none.
+    """
 
-        @classmethod
-        def execute(
-            cls,
-            context_length: int,
-            context_overlap: int = 0,
-            context_stride: int = 1,
-            context_schedule: str = "uniform",
-            closed_loop: bool = False,
-            fuse_method: str = blending,
-            use_on_equal_length: bool = False,
-            start_percent: float = 0.0,
-            guarantee_steps: int = 1,
-            prev_context=None,
-            view_opts=None,
-        ) -> io.NodeOutput:
-            method = fuse_method.removeprefix(LABORATORY)
-            plan = WindowPlan(schedule, context_length, context_overlap, context_stride, closed_loop, method)
-            turn = {"start_percent": start_percent, "guarantee_steps": guarantee_steps}
-            plan = replace(plan, use_on_equal_length=use_on_equal_length, views=view_opts, **turn)
-            return grouped(prev_context, plan)
+    @form(node_id, f"Context Options: {display_name}", inputs, CONTEXT, REPLACED)
+    def context(prev_context=None, view_opts=None, context_schedule="uniform", fuse_method=blending, **others):
+        words = {"context_overlap": 0, "fuse_method": fuse_method.removeprefix(LABORATORY), "views": view_opts}
+        return grouped(prev_context, WindowPlan(schedule, **words | others))
 
-    return ContextForm
+    return context
 
 
-class ViewsOnly(io.ComfyNode):
-    @classmethod
-    def define_schema(cls) -> io.Schema:
-        inputs = [ViewOptions.Input("view_opts_req", tooltip="Windows inside the temporal attention."), *group()]
-        return form("ADE_ViewsOnlyContextOptions", "Context Options: Views Only", inputs, CONTEXT, REPLACED)
-
-    @classmethod
-    def execute(
-        cls, view_opts_req, start_percent: float = 0.0, guarantee_steps: int = 1, prev_context=None
-    ) -> io.NodeOutput:
-        turn = {"start_percent": start_percent, "guarantee_steps": guarantee_steps}
-        return grouped(prev_context, WindowPlan(WHOLE_CLIP, 1, 0, fuse_method="flat", views=view_opts_req, **turn))
+@form(
+    *("ADE_ViewsOnlyContextOptions", "Context Options: Views Only"),
+    [ViewOptions.Input("view_opts_req", tooltip="Windows inside the temporal attention."), *group()],
+    *(CONTEXT, REPLACED),
+)
+def views_only(view_opts_req, prev_context=None, **turn):
+    return grouped(prev_context, WindowPlan(WHOLE_CLIP, 1, 0, fuse_method="flat", views=view_opts_req, **turn))
 
 
 def view_form(node_id: str, display_name: str, schedule: str, inputs: list[io.Input]) -> type[io.ComfyNode]:
     """A form for windows inside the temporal attention."""
 
-    class ViewForm(io.ComfyNode):
-        @classmethod
-        def define_schema(cls) -> io.Schema:
-            return form(node_id, f"View Options: {display_name}", inputs, VIEW, REPLACED)
+    @form(node_id, f"View Options: {display_name}", inputs, VIEW, REPLACED)
+    def view(view_length: int, view_overlap: int, view_stride: int = 1, fuse_method: str = "flat", **others):
+        method = fuse_method.removeprefix(LABORATORY)
+        return WindowPlan(schedule, view_length, view_overlap, view_stride, fuse_method=method, **others)
 
-        @classmethod
-        def execute(
-            cls,
-            view_length: int,
-            view_overlap: int,
-            view_stride: int = 1,
-            closed_loop: bool = False,
-            fuse_method: str = "flat",
-            use_on_equal_length: bool = False,
-        ) -> io.NodeOutput:
-            method = fuse_method.removeprefix(LABORATORY)
-            own = (view_length, view_overlap, view_stride, closed_loop, method, use_on_equal_length)
-            return io.NodeOutput(WindowPlan(schedule, *own))
-
-    return ViewForm
+    return view
 
 
 NODES = [
@@ -195,7 +148,7 @@ NODES = [
         [length(), stride(), overlap(), context_schedule(), closed_loop(), fuse_method(default="flat"), *others()],
     ),
     context_form("ADE_BatchedContextOptions", "Batched", BATCHED, [length(), *group()]),
-    ViewsOnly,
+    views_only,
     view_form(
         "ADE_StandardStaticViewOptions",
         "Standard Static",

@@ -7,8 +7,9 @@ from comfy_api.latest import io
 
 from ...sampling.references.settings import ExtraKeyframe
 from .context import REPLACED
+from .form import form
 from .timing import eased, guarantee_steps, interpolation, percent, print_keyframes, spaced, span
-from .types import Multival, ReferenceKeyframes, ReferenceMode, ReferenceTune, ReuseKeyframes, form
+from .types import Multival, ReferenceKeyframes, ReferenceMode, ReferenceTune, ReuseKeyframes
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,7 @@ class Extra:
     starts_at: float
     """The start_percent of a prompt that names none."""
 
-    def form(self, node_id: str, title: str, inputs: list[io.Input]) -> io.Schema:
+    def form(self, node_id: str, title: str, inputs: list[io.Input]):
         output = self.socket.Output(display_name=f"{self.name.upper()}_KF")
         return form(node_id, f"{self.name} {title}", inputs, output, REPLACED)
 
@@ -52,36 +53,30 @@ def inherit_missing(optional: bool = False):
 
 def keyframe(node_id: str, extra: Extra) -> type[io.ComfyNode]:
     """A form for one keyframe."""
+    start = "Where in the sampling this keyframe begins (0 is the first step)."
+    inputs = [
+        *extra.replaced(),
+        mult("mult", "Multiplies the strength.", optional=True),
+        percent("start_percent", 0.0, start, optional=True),
+        guarantee_steps(),
+        inherit_missing(optional=True),
+    ]
 
-    class KeyframeForm(io.ComfyNode):
-        @classmethod
-        def define_schema(cls) -> io.Schema:
-            start = "Where in the sampling this keyframe begins (0 is the first step)."
-            inputs = [
-                *extra.replaced(),
-                mult("mult", "Multiplies the strength.", optional=True),
-                percent("start_percent", 0.0, start, optional=True),
-                guarantee_steps(),
-                inherit_missing(optional=True),
-            ]
-            return extra.form(node_id, "Keyframe", inputs)
+    @extra.form(node_id, "Keyframe", inputs)
+    def node(
+        prev_kf=(),
+        mult_multival=None,
+        mode_replace=None,
+        tune_replace=None,
+        mult: float = 1.0,
+        start_percent: float = extra.starts_at,
+        guarantee_steps: int = 1,
+        inherit_missing: bool = True,
+    ):
+        what = (mult_multival, tune_replace, mode_replace, inherit_missing)
+        return (*prev_kf, ExtraKeyframe(start_percent, mult, *what, guarantee_steps))
 
-        @classmethod
-        def execute(
-            cls,
-            prev_kf=(),
-            mult_multival=None,
-            mode_replace=None,
-            tune_replace=None,
-            mult: float = 1.0,
-            start_percent: float = extra.starts_at,
-            guarantee_steps: int = 1,
-            inherit_missing: bool = True,
-        ) -> io.NodeOutput:
-            what = (mult_multival, tune_replace, mode_replace, inherit_missing)
-            return io.NodeOutput((*prev_kf, ExtraKeyframe(start_percent, mult, *what, guarantee_steps)))
-
-    return KeyframeForm
+    return node
 
 
 def keyframes_over(
@@ -89,28 +84,22 @@ def keyframes_over(
 ) -> type[io.ComfyNode]:
     """A form for several keyframes, spread over a part of the sampling. mults: what it makes of `values`."""
 
-    class KeyframesForm(io.ComfyNode):
-        @classmethod
-        def define_schema(cls) -> io.Schema:
-            return extra.form(node_id, title, [*values, inherit_missing(), print_keyframes(), *extra.replaced()])
+    @extra.form(node_id, title, [*values, inherit_missing(), print_keyframes(), *extra.replaced()])
+    def node(
+        start_percent: float,
+        end_percent: float,
+        inherit_missing: bool,
+        print_keyframes: bool,
+        prev_kf=(),
+        mult_multival=None,
+        mode_replace=None,
+        tune_replace=None,
+        **own,
+    ):
+        what = (mult_multival, tune_replace, mode_replace, inherit_missing)
+        return (*prev_kf, *keyframes(mults(**own), start_percent, end_percent, what))
 
-        @classmethod
-        def execute(
-            cls,
-            start_percent: float,
-            end_percent: float,
-            inherit_missing: bool,
-            print_keyframes: bool,
-            prev_kf=(),
-            mult_multival=None,
-            mode_replace=None,
-            tune_replace=None,
-            **own,
-        ) -> io.NodeOutput:
-            what = (mult_multival, tune_replace, mode_replace, inherit_missing)
-            return io.NodeOutput((*prev_kf, *keyframes(mults(**own), start_percent, end_percent, what)))
-
-    return KeyframesForm
+    return node
 
 
 def keyframes_between(node_id: str, extra: Extra) -> type[io.ComfyNode]:

@@ -10,57 +10,50 @@ from comfy.model_patcher import ModelPatcher
 from comfy_api.latest import io
 
 from ...motion.attach import detached
+from .form import form
 from .gen2 import beta_schedule, with_named_schedule
-from .types import form
 
 
-class CheckpointLoaderWithNoiseSelect(io.ComfyNode):
-    @classmethod
-    def define_schema(cls) -> io.Schema:
-        schema = form(
-            "CheckpointLoaderSimpleWithNoiseSelect",
-            "Load Checkpoint w/ Noise Select",
-            [
-                io.Combo.Input(
-                    "ckpt_name",
-                    options=folder_paths.get_filename_list("checkpoints"),
-                    tooltip="A file in models/checkpoints.",
-                ),
-                beta_schedule("use existing"),
-                io.Boolean.Input(
-                    "use_custom_scale_factor", default=False, optional=True, tooltip="Whether scale_factor counts."
-                ),
-                io.Float.Input(
-                    "scale_factor",
-                    default=0.18215,
-                    min=0.0,
-                    max=1.0,
-                    step=0.00001,
-                    optional=True,
-                    tooltip="Latents are multiplied by it for the UNet.",
-                ),
-            ],
-            io.Model.Output(display_name="MODEL"),
-            "Load Checkpoint and Apply Motion Model",
-        )
-        schema.outputs += [io.Clip.Output(display_name="CLIP"), io.Vae.Output(display_name="VAE")]
-        return schema
+def ckpt_name():
+    files = folder_paths.get_filename_list("checkpoints")
+    return io.Combo.Input("ckpt_name", options=files, tooltip="A file in models/checkpoints.")
 
-    @classmethod
-    def execute(
-        cls,
-        ckpt_name: str,
-        beta_schedule: str,
-        use_custom_scale_factor: bool = False,
-        scale_factor: float = 0.18215,
-    ) -> io.NodeOutput:
-        path = folder_paths.get_full_path_or_raise("checkpoints", ckpt_name)
-        embeddings = folder_paths.get_folder_paths("embeddings")
-        model, clip, vae, *_ = comfy.sd.load_checkpoint_guess_config(path, embedding_directory=embeddings)
-        model = with_named_schedule(model, beta_schedule, ())
-        if use_custom_scale_factor:
-            model = with_scale_factor(model, scale_factor)
-        return io.NodeOutput(model, clip, vae)
+
+@form(
+    *("CheckpointLoaderSimpleWithNoiseSelect", "Load Checkpoint w/ Noise Select"),
+    [
+        ckpt_name,
+        beta_schedule("use existing"),
+        io.Boolean.Input(
+            "use_custom_scale_factor", default=False, optional=True, tooltip="Whether scale_factor counts."
+        ),
+        io.Float.Input(
+            "scale_factor",
+            default=0.18215,
+            min=0.0,
+            max=1.0,
+            step=0.00001,
+            optional=True,
+            tooltip="Latents are multiplied by it for the UNet.",
+        ),
+    ],
+    [
+        io.Model.Output(display_name="MODEL"),
+        io.Clip.Output(display_name="CLIP"),
+        io.Vae.Output(display_name="VAE"),
+    ],
+    "Load Checkpoint and Apply Motion Model",
+)
+def checkpoint_loader_with_noise_select(
+    ckpt_name: str, beta_schedule: str, use_custom_scale_factor: bool = False, scale_factor: float = 0.18215
+):
+    path = folder_paths.get_full_path_or_raise("checkpoints", ckpt_name)
+    embeddings = folder_paths.get_folder_paths("embeddings")
+    model, clip, vae, *_ = comfy.sd.load_checkpoint_guess_config(path, embedding_directory=embeddings)
+    model = with_named_schedule(model, beta_schedule, ())
+    if use_custom_scale_factor:
+        model = with_scale_factor(model, scale_factor)
+    return model, clip, vae
 
 
 def with_scale_factor(model: ModelPatcher, scale_factor: float) -> ModelPatcher:
@@ -74,37 +67,32 @@ def with_scale_factor(model: ModelPatcher, scale_factor: float) -> ModelPatcher:
     return model
 
 
-class EmptyLatentImageLarge(io.ComfyNode):
-    @classmethod
-    def define_schema(cls) -> io.Schema:
-        size = {"default": 512, "min": 64, "max": 16384, "step": 8}
-        inputs = [
-            io.Int.Input("width", tooltip="In pixels.", **size),
-            io.Int.Input("height", tooltip="In pixels.", **size),
-            io.Int.Input("batch_size", default=1, min=1, max=262144, tooltip="Frames of the clip."),
-        ]
-        output = io.Latent.Output(display_name="LATENT")
-        ids = "ADE_EmptyLatentImageLarge", "Empty Latent Image (Big Batch)"
-        return form(*ids, inputs, output, "Empty Latent Image, or Sampler (Context Windows) in pieces")
-
-    @classmethod
-    def execute(cls, width: int, height: int, batch_size: int) -> io.NodeOutput:
-        device = comfy.model_management.intermediate_device()
-        return io.NodeOutput({"samples": torch.zeros(batch_size, 4, height // 8, width // 8, device=device)})
+SIZE = {"default": 512, "min": 64, "max": 16384, "step": 8, "tooltip": "In pixels."}
 
 
-class AnimateDiffUnload(io.ComfyNode):
-    @classmethod
-    def define_schema(cls) -> io.Schema:
-        inputs = [io.Model.Input("model", tooltip="A MODEL with motion.")]
-        output = io.Model.Output(display_name="MODEL")
-        return form(
-            "ADE_AnimateDiffUnload", "AnimateDiff Unload", inputs, output, "the MODEL before Apply Motion Model"
-        )
+@form(
+    *("ADE_EmptyLatentImageLarge", "Empty Latent Image (Big Batch)"),
+    [
+        io.Int.Input("width", **SIZE),
+        io.Int.Input("height", **SIZE),
+        io.Int.Input("batch_size", default=1, min=1, max=262144, tooltip="Frames of the clip."),
+    ],
+    io.Latent.Output(display_name="LATENT"),
+    "Empty Latent Image, or Sampler (Context Windows) in pieces",
+)
+def empty_latent_image_large(width: int, height: int, batch_size: int):
+    device = comfy.model_management.intermediate_device()
+    return {"samples": torch.zeros(batch_size, 4, height // 8, width // 8, device=device)}
 
-    @classmethod
-    def execute(cls, model) -> io.NodeOutput:
-        return io.NodeOutput(detached(model))
+
+@form(
+    *("ADE_AnimateDiffUnload", "AnimateDiff Unload"),
+    [io.Model.Input("model", tooltip="A MODEL with motion.")],
+    io.Model.Output(display_name="MODEL"),
+    "the MODEL before Apply Motion Model",
+)
+def animatediff_unload(model):
+    return detached(model)
 
 
-NODES = [CheckpointLoaderWithNoiseSelect, EmptyLatentImageLarge, AnimateDiffUnload]
+NODES = [checkpoint_loader_with_noise_select, empty_latent_image_large, animatediff_unload]

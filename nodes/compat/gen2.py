@@ -7,25 +7,16 @@ from ...motion.attach import attach
 from ...motion.load import AS_IN_THE_FILE, MOTION_MODELS, load_motion_model
 from ...motion.lora import with_motion_lora
 from ...motion.settings import MotionSettings
+from ...motion.strength import Strength
 from ...sampling.run import watch
 from ...sampling.sigmas.beta_schedules import with_beta_schedule, with_sigma_table
 from ...sampling.values import keyframes
 from ...sampling.windows.handler import with_windows
+from . import types
+from .form import form
 from .noise import with_settings
 from .sigmas import SCHEDULES, table_of
 from .timing import percent
-from .types import (
-    AdSettings,
-    ContextOptions,
-    Keyframes,
-    MotionLoRAs,
-    MotionModelADE,
-    MotionModels,
-    Multival,
-    PerBlock,
-    SampleSettings,
-    form,
-)
 
 AUTOSELECT = "autoselect"
 USE_EXISTING = "use existing"
@@ -36,6 +27,13 @@ AUTO = {
     "AnimateLCM": "lcm",
 }
 """A family's noise schedule in our words -> what autoselect takes for it."""
+
+
+MODELS = types.MotionModels.Output(display_name="M_MODELS")
+
+
+def checkpoint():
+    return io.Model.Input("model", tooltip="An SD1.5 or SDXL checkpoint.")
 
 
 def model_name():
@@ -56,34 +54,36 @@ def beta_schedule(default: str = AUTOSELECT):
 
 
 def context_options():
-    return ContextOptions.Input("context_options", optional=True, tooltip="Windows for clips of any length.")
+    return types.ContextOptions.Input("context_options", optional=True, tooltip="Windows for clips of any length.")
 
 
 def sample_settings():
-    return SampleSettings.Input("sample_settings", optional=True, tooltip="Other noise, and sampling several times.")
+    return types.SampleSettings.Input(
+        "sample_settings", optional=True, tooltip="Other noise, and sampling several times."
+    )
 
 
 def ad_settings():
-    return AdSettings.Input("ad_settings", optional=True, tooltip="Changes of the motion model's weights.")
+    return types.AdSettings.Input("ad_settings", optional=True, tooltip="Changes of the motion model's weights.")
 
 
 def motion_lora():
-    return MotionLoRAs.Input("motion_lora", optional=True, tooltip="From Load AnimateDiff LoRA.")
+    return types.MotionLoRAs.Input("motion_lora", optional=True, tooltip="From Load AnimateDiff LoRA.")
 
 
 def multivals() -> list[io.Input]:
     return [
-        Multival.Input("scale_multival", optional=True, tooltip="The motion scale."),
-        Multival.Input("effect_multival", optional=True, tooltip="How much of the motion model is used."),
+        types.Multival.Input("scale_multival", optional=True, tooltip="The motion scale."),
+        types.Multival.Input("effect_multival", optional=True, tooltip="How much of the motion model is used."),
     ]
 
 
 def ad_keyframes():
-    return Keyframes.Input("ad_keyframes", optional=True, tooltip="Strengths over the sampling.")
+    return types.Keyframes.Input("ad_keyframes", optional=True, tooltip="Strengths over the sampling.")
 
 
 def per_block():
-    return PerBlock.Input("per_block", optional=True, tooltip="Strengths of single blocks.")
+    return types.PerBlock.Input("per_block", optional=True, tooltip="Strengths of single blocks.")
 
 
 def steering_in_a_range() -> list[io.Input]:
@@ -94,99 +94,59 @@ def steering_in_a_range() -> list[io.Input]:
         motion_lora(),
         *multivals(),
         ad_keyframes(),
-        MotionModels.Input("prev_m_models", optional=True, tooltip="Motion models that run before."),
+        types.MotionModels.Input("prev_m_models", optional=True, tooltip="Motion models that run before."),
         per_block(),
     ]
 
 
-class LoadAnimateDiffModel(io.ComfyNode):
-    @classmethod
-    def define_schema(cls) -> io.Schema:
-        output = MotionModelADE.Output(display_name="MOTION_MODEL")
-        ids = "ADE_LoadAnimateDiffModel", "Load AnimateDiff Model"
-        return form(*ids, [model_name(), ad_settings()], output, "Load Motion Model")
-
-    @classmethod
-    def execute(cls, model_name: str, ad_settings=None) -> io.NodeOutput:
-        return io.NodeOutput(loaded(model_name, ad_settings))
+@form(
+    *("ADE_LoadAnimateDiffModel", "Load AnimateDiff Model"),
+    [model_name, ad_settings()],
+    types.MotionModelADE.Output(display_name="MOTION_MODEL"),
+    "Load Motion Model",
+)
+def load_animatediff_model(model_name: str, ad_settings=None):
+    return loaded(model_name, ad_settings)
 
 
-class ApplyAnimateDiffModelSimple(io.ComfyNode):
-    @classmethod
-    def define_schema(cls) -> io.Schema:
-        return form(
-            "ADE_ApplyAnimateDiffModelSimple",
-            "Apply AnimateDiff Model",
-            [
-                MotionModelADE.Input("motion_model", tooltip="From Load AnimateDiff Model."),
-                motion_lora(),
-                *multivals(),
-                ad_keyframes(),
-                per_block(),
-            ],
-            MotionModels.Output(display_name="M_MODELS"),
-            "Apply Motion Model",
-        )
-
-    @classmethod
-    def execute(
-        cls, motion_model, motion_lora=(), scale_multival=1.0, effect_multival=1.0, ad_keyframes=(), per_block=()
-    ) -> io.NodeOutput:
-        settings = settings_of(scale_multival, effect_multival, ad_keyframes, per_block)
-        return io.NodeOutput(((with_loras(motion_model, motion_lora), settings),))
+@form(
+    *("ADE_ApplyAnimateDiffModelSimple", "Apply AnimateDiff Model"),
+    [
+        types.MotionModelADE.Input("motion_model", tooltip="From Load AnimateDiff Model."),
+        motion_lora(),
+        *multivals(),
+        ad_keyframes(),
+        per_block(),
+    ],
+    *(MODELS, "Apply Motion Model"),
+)
+def apply_animatediff_model_simple(motion_model, motion_lora=(), **steering):
+    return ((with_loras(motion_model, motion_lora), settings_of(**steering)),)
 
 
-class ApplyAnimateDiffModel(io.ComfyNode):
-    @classmethod
-    def define_schema(cls) -> io.Schema:
-        inputs = [
-            MotionModelADE.Input("motion_model", tooltip="From Load AnimateDiff Model."),
-            *steering_in_a_range(),
-        ]
-        output = MotionModels.Output(display_name="M_MODELS")
-        ids = "ADE_ApplyAnimateDiffModel", "Apply AnimateDiff Model (Adv.)"
-        return form(*ids, inputs, output, "Apply Motion Model")
-
-    @classmethod
-    def execute(
-        cls,
-        motion_model,
-        start_percent: float,
-        end_percent: float,
-        motion_lora=(),
-        scale_multival=1.0,
-        effect_multival=1.0,
-        ad_keyframes=(),
-        prev_m_models=(),
-        per_block=(),
-    ) -> io.NodeOutput:
-        span = start_percent, end_percent
-        settings = settings_of(scale_multival, effect_multival, ad_keyframes, per_block, span)
-        return io.NodeOutput((*prev_m_models, (with_loras(motion_model, motion_lora), settings)))
+@form(
+    *("ADE_ApplyAnimateDiffModel", "Apply AnimateDiff Model (Adv.)"),
+    [types.MotionModelADE.Input("motion_model", tooltip="From Load AnimateDiff Model."), *steering_in_a_range()],
+    *(MODELS, "Apply Motion Model"),
+)
+def apply_animatediff_model(motion_model, motion_lora=(), prev_m_models=(), **steering):
+    return (*prev_m_models, (with_loras(motion_model, motion_lora), settings_of(**steering)))
 
 
-class UseEvolvedSampling(io.ComfyNode):
-    @classmethod
-    def define_schema(cls) -> io.Schema:
-        return form(
-            "ADE_UseEvolvedSampling",
-            "Use Evolved Sampling",
-            [
-                io.Model.Input("model", tooltip="An SD1.5 or SDXL checkpoint."),
-                beta_schedule(),
-                MotionModels.Input("m_models", optional=True, tooltip="From Apply AnimateDiff Model."),
-                context_options(),
-                sample_settings(),
-            ],
-            io.Model.Output(display_name="MODEL"),
-            "Apply Motion Model",
-        )
-
-    @classmethod
-    def execute(
-        cls, model, beta_schedule: str, m_models=(), context_options=None, sample_settings=None
-    ) -> io.NodeOutput:
-        return io.NodeOutput(evolved(model, beta_schedule, m_models, context_options, sample_settings))
+@form(
+    *("ADE_UseEvolvedSampling", "Use Evolved Sampling"),
+    [
+        checkpoint(),
+        beta_schedule(),
+        types.MotionModels.Input("m_models", optional=True, tooltip="From Apply AnimateDiff Model."),
+        context_options(),
+        sample_settings(),
+    ],
+    io.Model.Output(display_name="MODEL"),
+    "Apply Motion Model",
+)
+def use_evolved_sampling(model, beta_schedule: str, m_models=(), context_options=None, sample_settings=None):
+    return evolved(model, beta_schedule, m_models, context_options, sample_settings)
 
 
 def loaded(name: str, ad_settings=None, encoder_path: str = ""):
@@ -203,11 +163,17 @@ def with_loras(motion_model, motion_lora: tuple):
 
 
 def settings_of(
-    scale=1.0, effect=1.0, ad_keyframes: tuple = (), per_block: tuple = (), span: tuple[float, float] = (0.0, 1.0)
+    scale_multival: Strength = 1.0,
+    effect_multival: Strength = 1.0,
+    ad_keyframes: tuple = (),
+    per_block: tuple = (),
+    start_percent: float = 0.0,
+    end_percent: float = 1.0,
 ) -> MotionSettings:
-    """span: start_percent and end_percent."""
+    """Of the inputs that steer a motion model."""
     keys = keyframes.Keyframes(ad_keyframes) if ad_keyframes else None
-    return MotionSettings(scale, effect, *span, norms="as ADE", blocks=per_block, keyframes=keys)
+    strengths = (scale_multival, effect_multival, start_percent, end_percent)
+    return MotionSettings(*strengths, norms="as ADE", blocks=per_block, keyframes=keys)
 
 
 def evolved(model, beta_schedule: str, m_models=(), context_options=None, sample_settings=None):
@@ -232,4 +198,4 @@ def with_named_schedule(model, choice: str, m_models: tuple):
     return with_sigma_table(model, table_of(choice))
 
 
-NODES = [LoadAnimateDiffModel, ApplyAnimateDiffModelSimple, ApplyAnimateDiffModel, UseEvolvedSampling]
+NODES = [load_animatediff_model, apply_animatediff_model_simple, apply_animatediff_model, use_evolved_sampling]

@@ -1,13 +1,13 @@
 """Sample Settings and Noise Layers of shared workflows."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from comfy.model_patcher import ModelPatcher
 from comfy_api.latest import io
 
 from ...sampling.ancestral import ANCESTRAL_TYPES, AncestralNoise, with_ancestral_noise
-from ...sampling.injection import Injection, with_injections
-from ...sampling.iterations import Iterations, with_iterations
+from ...sampling.injection import with_injections
+from ...sampling.iterations import with_iterations
 from ...sampling.noise.draw import (
     ADD,
     ADD_WEIGHTED,
@@ -21,20 +21,11 @@ from ...sampling.noise.draw import (
 )
 from ...sampling.run import with_noise_options
 from ...sampling.sigmas.beta_schedules import with_sigma_table
-from ...sampling.sigmas.tables import SigmaTable
 from ..noise import seed_override
-from .guidance import CFGKeyframe, with_custom_cfg
-from .types import (
-    MANY,
-    AncestralOptions,
-    CustomCFG,
-    ImageInjections,
-    IterationOptions,
-    NoiseLayers,
-    SampleSettings,
-    SigmaSchedule,
-    form,
-)
+from . import types
+from .form import form
+from .guidance import with_custom_cfg
+from .types import MANY, NoiseLayers, SamplingChoices
 
 REPLACED = "Noise per Frame (AnimateDiff)"
 USE_EXISTING = "use existing"
@@ -42,17 +33,7 @@ USE_EXISTING = "use existing"
 SEED_OR_LIST = "Instead of the sampler's seed; a list is a seed per frame."
 
 
-@dataclass(frozen=True)
-class Settings:
-    noise: NoiseOptions = NoiseOptions()
-    iterations: Iterations | None = None
-    guidance: tuple[CFGKeyframe, ...] = ()
-    sigmas: SigmaTable | None = None
-    ancestral: AncestralNoise | None = None
-    injections: tuple[Injection, ...] = ()
-
-
-def with_settings(model: ModelPatcher, settings: Settings | None) -> ModelPatcher:
+def with_settings(model: ModelPatcher, settings: SamplingChoices | None) -> ModelPatcher:
     """A clone of `model` that samples as Sample Settings say."""
     if settings is None:
         return model
@@ -89,69 +70,65 @@ def draw(noise_type: str, seed_gen: str, seed_offset: int, batch_offset: int, se
     return Draw(noise_type, seed_gen, seed_offset, batch_offset, seed_override)
 
 
-class SamplingSettings(io.ComfyNode):
-    @classmethod
-    def define_schema(cls) -> io.Schema:
-        inputs = [
-            batch_offset(),
-            noise_type(),
-            io.Combo.Input("seed_gen", options=GENERATORS, tooltip="How frames get their random numbers."),
-            seed_offset(),
-            NoiseLayers.Input("noise_layers", optional=True, tooltip="More noise on top."),
-            IterationOptions.Input("iteration_opts", optional=True, tooltip="Sampling several times over."),
-            seed_override(SEED_OR_LIST),
-            io.Boolean.Input(
-                "adapt_denoise_steps", default=False, optional=True, tooltip="No use here, as it had none there."
-            ),
-            CustomCFG.Input("custom_cfg", optional=True, tooltip="Guidance instead of the sampler's cfg."),
-            SigmaSchedule.Input("sigma_schedule", optional=True, tooltip="Noise levels instead of beta_schedule's."),
-            ImageInjections.Input("image_inject", optional=True, tooltip="Pictures laid over the clip on the way."),
-            AncestralOptions.Input("ancestral_opts", optional=True, tooltip="The noise that the sampler adds."),
-        ]
-        output = SampleSettings.Output(display_name="settings")
-        return form("ADE_AnimateDiffSamplingSettings", "Sample Settings", inputs, output, REPLACED)
+@form(
+    *("ADE_AnimateDiffSamplingSettings", "Sample Settings"),
+    [
+        batch_offset(),
+        noise_type(),
+        io.Combo.Input("seed_gen", options=GENERATORS, tooltip="How frames get their random numbers."),
+        seed_offset(),
+        NoiseLayers.Input("noise_layers", optional=True, tooltip="More noise on top."),
+        types.IterationOptions.Input("iteration_opts", optional=True, tooltip="Sampling several times over."),
+        seed_override(SEED_OR_LIST),
+        io.Boolean.Input(
+            "adapt_denoise_steps", default=False, optional=True, tooltip="No use here, as it had none there."
+        ),
+        types.CustomCFG.Input("custom_cfg", optional=True, tooltip="Guidance instead of the sampler's cfg."),
+        types.SigmaSchedule.Input("sigma_schedule", optional=True, tooltip="Noise levels instead of beta_schedule's."),
+        types.ImageInjections.Input("image_inject", optional=True, tooltip="Pictures laid over the clip on the way."),
+        types.AncestralOptions.Input("ancestral_opts", optional=True, tooltip="The noise that the sampler adds."),
+    ],
+    *(types.SampleSettings.Output(display_name="settings"), REPLACED),
+)
+def sampling_settings(
+    batch_offset: int,
+    noise_type: str,
+    seed_gen: str,
+    seed_offset: int,
+    noise_layers=(),
+    iteration_opts=None,
+    seed_override=None,
+    adapt_denoise_steps: bool = False,
+    custom_cfg=(),
+    sigma_schedule=None,
+    image_inject=(),
+    ancestral_opts=None,
+):
+    layers = tuple(
+        replace(layer, draw=replace(layer.draw, generator=seed_gen)) if takes_ours else layer
+        for layer, takes_ours in noise_layers
+    )
+    base = draw(noise_type, seed_gen, seed_offset, batch_offset, seed_override)
+    noise = NoiseOptions(base, layers)
+    return SamplingChoices(noise, iteration_opts, custom_cfg, sigma_schedule, ancestral_opts, image_inject)
 
-    @classmethod
-    def execute(
-        cls,
-        batch_offset: int,
-        noise_type: str,
-        seed_gen: str,
-        seed_offset: int,
-        noise_layers=(),
-        iteration_opts=None,
-        seed_override=None,
-        adapt_denoise_steps: bool = False,
-        custom_cfg=(),
-        sigma_schedule=None,
-        image_inject=(),
-        ancestral_opts=None,
-    ) -> io.NodeOutput:
-        layers = tuple(
-            replace(layer, draw=replace(layer.draw, generator=seed_gen)) if takes_ours else layer
-            for layer, takes_ours in noise_layers
+
+@form(
+    *("ADE_AncestralOptions", "Ancestral Options"),
+    [
+        io.Combo.Input("noise_type", options=list(ANCESTRAL_TYPES), tooltip="constant: the same in each frame."),
+        seed_offset(),
+        seed_override("Instead of the sampler's seed: one number."),
+    ],
+    *(types.AncestralOptions.Output(display_name="ANCESTRAL_OPTS"), "the sampler's own seed"),
+)
+def ancestral_options(noise_type: str, seed_offset: int, seed_override=None):
+    if isinstance(seed_override, list):
+        raise ValueError(
+            f"Ancestral Options got a list of {len(seed_override)} seeds, and the noise that samplers add has one. "
+            "Connect one seed."
         )
-        base = draw(noise_type, seed_gen, seed_offset, batch_offset, seed_override)
-        noise = NoiseOptions(base, layers)
-        return io.NodeOutput(Settings(noise, iteration_opts, custom_cfg, sigma_schedule, ancestral_opts, image_inject))
-
-
-class AncestralOptionsForm(io.ComfyNode):
-    @classmethod
-    def define_schema(cls) -> io.Schema:
-        types = io.Combo.Input("noise_type", options=list(ANCESTRAL_TYPES), tooltip="constant: the same in each frame.")
-        inputs = [types, seed_offset(), seed_override("Instead of the sampler's seed: one number.")]
-        output = AncestralOptions.Output(display_name="ANCESTRAL_OPTS")
-        return form("ADE_AncestralOptions", "Ancestral Options", inputs, output, "the sampler's own seed")
-
-    @classmethod
-    def execute(cls, noise_type: str, seed_offset: int, seed_override=None) -> io.NodeOutput:
-        if isinstance(seed_override, list):
-            raise ValueError(
-                f"Ancestral Options got a list of {len(seed_override)} seeds, and the noise that samplers add has one. "
-                "Connect one seed."
-            )
-        return io.NodeOutput(AncestralNoise(noise_type, seed_offset, seed_override))
+    return AncestralNoise(noise_type, seed_offset, seed_override)
 
 
 def amount(name: str, default: float, maximum: float | None = None):
@@ -164,49 +141,42 @@ def amount(name: str, default: float, maximum: float | None = None):
 
 def noise_layer(node_id: str, display_name: str, mode: str, *amounts: io.Input) -> type[io.ComfyNode]:
     """A form that lays one more noise below those of its socket."""
+    generators = [USE_EXISTING, *GENERATORS]
+    inputs = [
+        batch_offset(),
+        noise_type(),
+        io.Combo.Input("seed_gen_override", options=generators, tooltip="How frames get their random numbers."),
+        seed_offset(),
+        *amounts,
+        NoiseLayers.Input("prev_noise_layers", optional=True, tooltip="Layers that are laid after this one."),
+        io.Mask.Input("mask_optional", optional=True, tooltip="Where this noise counts."),
+        seed_override(SEED_OR_LIST),
+    ]
 
-    class NoiseLayer(io.ComfyNode):
-        @classmethod
-        def define_schema(cls) -> io.Schema:
-            generators = [USE_EXISTING, *GENERATORS]
-            inputs = [
-                batch_offset(),
-                noise_type(),
-                io.Combo.Input("seed_gen_override", options=generators, tooltip="How frames get their random numbers."),
-                seed_offset(),
-                *amounts,
-                NoiseLayers.Input("prev_noise_layers", optional=True, tooltip="Layers that are laid after this one."),
-                io.Mask.Input("mask_optional", optional=True, tooltip="Where this noise counts."),
-                seed_override(SEED_OR_LIST),
-            ]
-            output = NoiseLayers.Output(display_name="NOISE_LAYERS")
-            return form(node_id, display_name, inputs, output, REPLACED)
+    @form(node_id, display_name, inputs, NoiseLayers.Output(display_name="NOISE_LAYERS"), REPLACED)
+    def layers(
+        batch_offset: int,
+        noise_type: str,
+        seed_gen_override: str,
+        seed_offset: int,
+        noise_weight: float = 1.0,
+        balance_multiplier: float = 1.0,
+        prev_noise_layers=(),
+        mask_optional=None,
+        seed_override=None,
+    ):
+        takes_ours = seed_gen_override == USE_EXISTING
+        generator = GENERATORS[0] if takes_ours else seed_gen_override
+        own = draw(noise_type, generator, seed_offset, batch_offset, seed_override)
+        layer = Layer(own, mode, noise_weight, balance_multiplier, mask_optional)
+        return ((layer, takes_ours), *prev_noise_layers)
 
-        @classmethod
-        def execute(
-            cls,
-            batch_offset: int,
-            noise_type: str,
-            seed_gen_override: str,
-            seed_offset: int,
-            noise_weight: float = 1.0,
-            balance_multiplier: float = 1.0,
-            prev_noise_layers=(),
-            mask_optional=None,
-            seed_override=None,
-        ) -> io.NodeOutput:
-            takes_ours = seed_gen_override == USE_EXISTING
-            generator = GENERATORS[0] if takes_ours else seed_gen_override
-            own = draw(noise_type, generator, seed_offset, batch_offset, seed_override)
-            layer = Layer(own, mode, noise_weight, balance_multiplier, mask_optional)
-            return io.NodeOutput(((layer, takes_ours), *prev_noise_layers))
-
-    return NoiseLayer
+    return layers
 
 
 NODES = [
-    SamplingSettings,
-    AncestralOptionsForm,
+    sampling_settings,
+    ancestral_options,
     noise_layer("ADE_NoiseLayerReplace", "Noise Layer [Replace]", REPLACE),
     noise_layer("ADE_NoiseLayerAdd", "Noise Layer [Add]", ADD, amount("noise_weight", 0.5, 10.0)),
     noise_layer(

@@ -1,7 +1,5 @@
 """Pictures of context options of shared workflows."""
 
-from collections.abc import Callable
-
 import comfy.samplers
 from comfy_api.latest import io
 from torch import Tensor
@@ -10,15 +8,11 @@ from ...sampling.pieces import windows_of
 from ...sampling.windows.drawing import picture
 from ...sampling.windows.plan import WindowPlan, plan_at
 from ..ksampler import denoise, sampler_name, scheduler
-from .types import MANY, ContextOptions, form
+from .form import form
+from .types import MANY, ContextOptions
 
-
-def sampler_and_scheduler() -> list[io.Input]:
-    return [sampler_name("As in the sampler."), scheduler("As in the sampler.")]
-
-
-def sigmas() -> list[io.Input]:
-    return [io.Sigmas.Input("sigmas", tooltip="As in the sampler.")]
+SAMPLER = [lambda: sampler_name("As in the sampler."), lambda: scheduler("As in the sampler.")]
+SIZE = {"default": 1440, "min": 32, "max": 16384, "optional": True}
 
 
 def steps():
@@ -26,57 +20,45 @@ def steps():
 
 
 def visualize_form(
-    node_id: str, kind: str, levels: Callable[[], list[io.Input]], *which: io.Input, end: int | None = None
+    node_id: str, kind: str, levels: list, *which: io.Input, end: int | None = None
 ) -> type[io.ComfyNode]:
     """A form that draws the windows of each step.
 
     levels: the inputs that say which noise levels there are; which: those that choose some of them; end: the end_step
     of a prompt that names none.
     """
+    inputs = [
+        io.Model.Input("model", tooltip="The MODEL that is sampled."),
+        *levels,
+        ContextOptions.Input("context_opts", optional=True, tooltip="The windows; without, those of the MODEL."),
+        io.Int.Input("visual_width", tooltip="Of the picture, in pixels.", **SIZE),
+        io.Int.Input("latents_length", default=32, min=1, max=MANY, optional=True, tooltip="Frames of the clip."),
+        *which,
+    ]
+    name, output = f"Visualize Context Options ({kind})", io.Image.Output(display_name="IMAGE")
 
-    class VisualizeForm(io.ComfyNode):
-        @classmethod
-        def define_schema(cls) -> io.Schema:
-            size = {"default": 1440, "min": 32, "max": 16384, "optional": True}
-            inputs = [
-                io.Model.Input("model", tooltip="The MODEL that is sampled."),
-                *levels(),
-                ContextOptions.Input(
-                    "context_opts", optional=True, tooltip="The windows; without, those of the MODEL."
-                ),
-                io.Int.Input("visual_width", tooltip="Of the picture, in pixels.", **size),
-                io.Int.Input(
-                    "latents_length", default=32, min=1, max=MANY, optional=True, tooltip="Frames of the clip."
-                ),
-                *which,
-            ]
-            output = io.Image.Output(display_name="IMAGE")
-            name = f"Visualize Context Options ({kind})"
-            return form(node_id, name, inputs, output, "Preview Windows (AnimateDiff)")
+    @form(node_id, name, inputs, output, "Preview Windows (AnimateDiff)")
+    def visualized(
+        model,
+        sampler_name: str = "euler",
+        scheduler: str = "normal",
+        sigmas=None,
+        context_opts=None,
+        visual_width: int = 1440,
+        latents_length: int = 32,
+        steps: int = 20,
+        denoise: float = 1.0,
+        start_step: int = 0,
+        end_step: int | None = end,
+    ):
+        if sigmas is None:
+            sigmas = sigmas_of(model, steps, sampler_name, scheduler, denoise)
+        drawn = sigmas[start_step : None if end_step is None else end_step + 1]
+        plans = context_opts.plans if context_opts else (windows_of(model, latents_length),)
+        holding = plans_of_steps(model, plans, drawn.tolist())
+        return picture(holding, latents_length, drawn[:-1].tolist(), start_step, visual_width)
 
-        @classmethod
-        def execute(
-            cls,
-            model,
-            sampler_name: str = "euler",
-            scheduler: str = "normal",
-            sigmas=None,
-            context_opts=None,
-            visual_width: int = 1440,
-            latents_length: int = 32,
-            steps: int = 20,
-            denoise: float = 1.0,
-            start_step: int = 0,
-            end_step: int | None = end,
-        ) -> io.NodeOutput:
-            if sigmas is None:
-                sigmas = sigmas_of(model, steps, sampler_name, scheduler, denoise)
-            drawn = sigmas[start_step : None if end_step is None else end_step + 1]
-            plans = context_opts.plans if context_opts else (windows_of(model, latents_length),)
-            holding = plans_of_steps(model, plans, drawn.tolist())
-            return io.NodeOutput(picture(holding, latents_length, drawn[:-1].tolist(), start_step, visual_width))
-
-    return VisualizeForm
+    return visualized
 
 
 def sigmas_of(model, steps: int, sampler_name: str, scheduler: str, denoise: float = 1.0) -> Tensor:
@@ -98,18 +80,20 @@ NODES = [
     visualize_form(
         "ADE_VisualizeContextOptionsK",
         "K.",
-        sampler_and_scheduler,
+        SAMPLER,
         steps(),
         denoise("As in the sampler.", optional=True),
     ),
     visualize_form(
         "ADE_VisualizeContextOptionsKAdv",
         "K. Adv.",
-        sampler_and_scheduler,
+        SAMPLER,
         steps(),
         io.Int.Input("start_step", default=0, min=0, max=MANY, optional=True, tooltip="As start_at_step."),
         io.Int.Input("end_step", default=20, min=1, max=MANY, optional=True, tooltip="As end_at_step."),
         end=20,
     ),
-    visualize_form("ADE_VisualizeContextOptionsSCustom", "S. Custom", sigmas),
+    visualize_form(
+        "ADE_VisualizeContextOptionsSCustom", "S. Custom", [io.Sigmas.Input("sigmas", tooltip="As in the sampler.")]
+    ),
 ]

@@ -5,7 +5,8 @@ from functools import cache
 from comfy_api.latest import io
 
 from ...sampling.values.indexed import MIXES, NUMBER, PROMPT, entries, numbers, travelled
-from .types import MANY, Floats, form
+from .form import form
+from .types import MANY, Floats
 
 PROMPTS, VALUES = "Prompt Travel (AnimateDiff)", "Frame Schedule (AnimateDiff)"
 ValuesReplaced = io.Custom("VALUES_REPLACE")
@@ -50,14 +51,22 @@ def clip():
 
 
 def conditioning(
-    clip, text: str, length: int, prepend: str, append: str, values: dict[str, list[float]] | None, mix: str
+    clip,
+    text: str,
+    length: int,
+    prepend_text: str = "",
+    append_text: str = "",
+    values_replace: dict[str, list[float]] | None = None,
+    print_schedule: bool = False,
+    tensor_interp: str = "lerp",
 ) -> list:
+    """A row for each of `length` frames."""
     found = entries(text, PROMPT, length)
     length = length or found[-1].index + 1
 
     def whole(prompt: str, frame: int) -> str:
-        prompt = joined(joined(prepend, prompt), append)
-        for key, numbers_of in (values or {}).items():
+        prompt = joined(joined(prepend_text, prompt), append_text)
+        for key, numbers_of in (values_replace or {}).items():
             prompt = prompt.replace(f"`{key}`", f"{numbers_of[min(frame, len(numbers_of) - 1)]:g}")
         return prompt
 
@@ -66,7 +75,7 @@ def conditioning(
         encoded = clip.encode_from_tokens_scheduled(clip.tokenize(prompt))
         return encoded[0][0], encoded[0][1].get("pooled_output")
 
-    rows, pooled = travelled(found, length, encode, whole, MIXES[mix])
+    rows, pooled = travelled(found, length, encode, whole, MIXES[tensor_interp])
     return [[rows, {} if pooled is None else {"pooled_output": pooled}]]
 
 
@@ -76,107 +85,66 @@ def joined(before: str, after: str) -> str:
     return f"{before}, {after}" if before and after else before or after
 
 
-class PromptScheduling(io.ComfyNode):
-    @classmethod
-    def define_schema(cls) -> io.Schema:
-        inputs = [prompts(), clip(), *around(), max_length(), interpolation()]
-        output = io.Conditioning.Output(display_name="CONDITIONING")
-        return form("ADE_PromptScheduling", "Prompt Scheduling", inputs, output, PROMPTS)
-
-    @classmethod
-    def execute(
-        cls,
-        prompts: str,
-        clip,
-        prepend_text: str = "",
-        append_text: str = "",
-        values_replace=None,
-        print_schedule: bool = False,
-        max_length: int = 0,
-        tensor_interp: str = "lerp",
-    ) -> io.NodeOutput:
-        own = (prepend_text, append_text, values_replace, tensor_interp)
-        return io.NodeOutput(conditioning(clip, prompts, max_length, *own))
+CONDITIONING = io.Conditioning.Output(display_name="CONDITIONING")
 
 
-class PromptSchedulingLatents(io.ComfyNode):
-    @classmethod
-    def define_schema(cls) -> io.Schema:
-        inputs = [prompts(), clip(), latent(), *around(), interpolation()]
-        output = io.Conditioning.Output(display_name="CONDITIONING")
-        schema = form("ADE_PromptSchedulingLatents", "Prompt Scheduling [Latents]", inputs, output, PROMPTS)
-        schema.outputs.append(io.Latent.Output(display_name="LATENT"))
-        return schema
+@form(
+    *("ADE_PromptScheduling", "Prompt Scheduling"),
+    [prompts(), clip(), *around(), max_length(), interpolation()],
+    *(CONDITIONING, PROMPTS),
+)
+def prompt_scheduling(prompts: str, clip, max_length: int = 0, **others):
+    return conditioning(clip, prompts, max_length, **others)
 
-    @classmethod
-    def execute(
-        cls,
-        prompts: str,
-        clip,
-        latent: dict,
-        prepend_text: str = "",
-        append_text: str = "",
-        values_replace=None,
-        print_schedule: bool = False,
-        tensor_interp: str = "lerp",
-    ) -> io.NodeOutput:
-        own = (prepend_text, append_text, values_replace, tensor_interp)
-        return io.NodeOutput(conditioning(clip, prompts, latent["samples"].shape[0], *own), latent)
+
+@form(
+    *("ADE_PromptSchedulingLatents", "Prompt Scheduling [Latents]"),
+    [prompts(), clip(), latent(), *around(), interpolation()],
+    [CONDITIONING, io.Latent.Output(display_name="LATENT")],
+    PROMPTS,
+)
+def prompt_scheduling_latents(prompts: str, clip, latent: dict, **others):
+    return conditioning(clip, prompts, latent["samples"].shape[0], **others), latent
 
 
 def values():
     return io.String.Input("values", default="", multiline=True, tooltip="0 = 1.0, 16 = 0.5")
 
 
-def value_form(node_id: str, display_name: str, inputs: list) -> io.Schema:
-    schema = form(node_id, display_name, inputs, io.Float.Output(display_name="FLOAT"), VALUES)
-    more = (Floats.Output(display_name="FLOATS"), io.Int.Output(display_name="INT"), Ints.Output(display_name="INTS"))
-    schema.outputs += more
-    return schema
+NUMBERS = [
+    *(io.Float.Output(display_name="FLOAT"), Floats.Output(display_name="FLOATS")),
+    *(io.Int.Output(display_name="INT"), Ints.Output(display_name="INTS")),
+]
 
 
-def numbers_in(text: str, length: int) -> io.NodeOutput:
+def numbers_in(text: str, length: int) -> tuple[list[float], list[float], list[int], list[int]]:
     found = entries(text, NUMBER, length)
     floats = numbers(found, length or found[-1].index + 1, text)
     ints = [round(value) for value in floats]
-    return io.NodeOutput(floats, floats, ints, ints)
+    return floats, floats, ints, ints
 
 
-class ValueScheduling(io.ComfyNode):
-    @classmethod
-    def define_schema(cls) -> io.Schema:
-        return value_form("ADE_ValueScheduling", "Value Scheduling", [values(), printed(), max_length()])
-
-    @classmethod
-    def execute(cls, values: str, print_schedule: bool = False, max_length: int = 0) -> io.NodeOutput:
-        return numbers_in(values, max_length)
+@form("ADE_ValueScheduling", "Value Scheduling", [values(), printed(), max_length()], NUMBERS, VALUES)
+def value_scheduling(values: str, print_schedule: bool = False, max_length: int = 0):
+    return numbers_in(values, max_length)
 
 
-class ValueSchedulingLatents(io.ComfyNode):
-    @classmethod
-    def define_schema(cls) -> io.Schema:
-        inputs = [values(), latent(), printed()]
-        return value_form("ADE_ValueSchedulingLatents", "Value Scheduling [Latents]", inputs)
-
-    @classmethod
-    def execute(cls, values: str, latent: dict, print_schedule: bool = False) -> io.NodeOutput:
-        return numbers_in(values, latent["samples"].shape[0])
+@form("ADE_ValueSchedulingLatents", "Value Scheduling [Latents]", [values(), latent(), printed()], NUMBERS, VALUES)
+def value_scheduling_latents(values: str, latent: dict, print_schedule: bool = False):
+    return numbers_in(values, latent["samples"].shape[0])
 
 
-class AddValuesReplace(io.ComfyNode):
-    @classmethod
-    def define_schema(cls) -> io.Schema:
-        inputs = [
-            io.String.Input("value_key", default="", tooltip="The name that stands in prompts between backticks."),
-            Floats.Input("floats", tooltip="Its number for each frame."),
-            ValuesReplaced.Input("prev_replace", optional=True, tooltip="Other names."),
-        ]
-        output = ValuesReplaced.Output(display_name="VALUES_REPLACE")
-        return form("ADE_ValuesReplace", "Add Values Replace", inputs, output, PROMPTS)
-
-    @classmethod
-    def execute(cls, value_key: str, floats, prev_replace=None) -> io.NodeOutput:
-        return io.NodeOutput({**(prev_replace or {}), value_key: list(floats)})
+@form(
+    *("ADE_ValuesReplace", "Add Values Replace"),
+    [
+        io.String.Input("value_key", default="", tooltip="The name that stands in prompts between backticks."),
+        Floats.Input("floats", tooltip="Its number for each frame."),
+        ValuesReplaced.Input("prev_replace", optional=True, tooltip="Other names."),
+    ],
+    *(ValuesReplaced.Output(display_name="VALUES_REPLACE"), PROMPTS),
+)
+def add_values_replace(value_key: str, floats, prev_replace=None):
+    return {**(prev_replace or {}), value_key: list(floats)}
 
 
-NODES = [PromptScheduling, PromptSchedulingLatents, ValueScheduling, ValueSchedulingLatents, AddValuesReplace]
+NODES = [prompt_scheduling, prompt_scheduling_latents, value_scheduling, value_scheduling_latents, add_values_replace]

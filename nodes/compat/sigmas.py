@@ -5,8 +5,9 @@ from comfy_api.latest import io
 
 from ...sampling.sigmas.beta_schedules import BetaSchedule, sampling_of, sigma_table
 from ...sampling.sigmas.tables import SigmaTable, interpolated, split, weighted
+from .form import form
 from .timing import EASE, interpolation
-from .types import SigmaSchedule, form
+from .types import SigmaSchedule
 
 REPLACED = "Apply Motion Model (beta_schedule)"
 
@@ -35,7 +36,7 @@ def table_of(name: str) -> SigmaTable:
     return tables[0] if len(tables) == 1 else weighted(*tables, 0.5)
 
 
-def sigma_form(node_id: str, display_name: str, *inputs: io.Input) -> io.Schema:
+def sigma_form(node_id: str, display_name: str, *inputs: io.Input):
     return form(node_id, display_name, list(inputs), SigmaSchedule.Output(display_name="SIGMA_SCHEDULE"), REPLACED)
 
 
@@ -47,114 +48,99 @@ def share(name: str, tooltip: str):
     return io.Float.Input(name, default=0.5, min=0.0, max=1.0, step=0.001, tooltip=tooltip)
 
 
-class CreateSigmaSchedule(io.ComfyNode):
-    @classmethod
-    def define_schema(cls) -> io.Schema:
-        name = io.Combo.Input("beta_schedule", options=list(SCHEDULES), tooltip="Whose noise levels.")
-        return sigma_form("ADE_SigmaSchedule", "Create Sigma Schedule", name)
-
-    @classmethod
-    def execute(cls, beta_schedule: str) -> io.NodeOutput:
-        return io.NodeOutput(table_of(beta_schedule))
+@sigma_form(
+    *("ADE_SigmaSchedule", "Create Sigma Schedule"),
+    io.Combo.Input("beta_schedule", options=list(SCHEDULES), tooltip="Whose noise levels."),
+)
+def create_sigma_schedule(beta_schedule: str):
+    return table_of(beta_schedule)
 
 
-class RawSigmaSchedule(io.ComfyNode):
-    @classmethod
-    def define_schema(cls) -> io.Schema:
-        names = ["linear", "sqrt_linear", "sqrt", "cosine", "squaredcos_cap_v2"]
-        beta = {"min": 0.0, "max": 1.0, "step": 1e-6}
-        return sigma_form(
-            "ADE_RawSigmaSchedule",
-            "Create Raw Sigma Schedule",
-            io.Combo.Input("raw_beta_schedule", options=names, tooltip="How the betas are spaced."),
-            io.Float.Input("linear_start", default=0.00085, tooltip="The first beta.", **beta),
-            io.Float.Input("linear_end", default=0.012, tooltip="The last beta.", **beta),
-            io.Combo.Input(
-                "sampling",
-                options=["eps", "v_prediction", "lcm"],
-                tooltip="lcm: for latent consistency models. What else the checkpoint predicts stays.",
-            ),
-            io.Int.Input("lcm_original_timesteps", default=50, min=1, max=1000, tooltip="lcm: of how many timesteps."),
-            io.Boolean.Input("zsnr", default=False, tooltip="Zero terminal signal-to-noise ratio."),
-        )
-
-    @classmethod
-    def execute(
-        cls,
-        raw_beta_schedule: str,
-        linear_start: float,
-        linear_end: float,
-        sampling: str,
-        lcm_original_timesteps: int,
-        zsnr: bool,
-    ) -> io.NodeOutput:
-        timesteps = lcm_original_timesteps if sampling == "lcm" else 0
-        own = BetaSchedule(raw_beta_schedule, linear_end, linear_start, timesteps, zsnr)
-        return io.NodeOutput(sigma_table(raw_beta_schedule, own))
+BETA = {"min": 0.0, "max": 1.0, "step": 1e-6}
 
 
-class WeightedMean(io.ComfyNode):
-    @classmethod
-    def define_schema(cls) -> io.Schema:
-        weight = share("weight_A", "The share of schedule_A.")
-        ids = "ADE_SigmaScheduleWeightedAverage", "Sigma Schedule Weighted Mean"
-        return sigma_form(*ids, schedule("schedule_A"), schedule("schedule_B"), weight)
-
-    @classmethod
-    def execute(cls, schedule_A, schedule_B, weight_A: float) -> io.NodeOutput:
-        return io.NodeOutput(weighted(schedule_A, schedule_B, weight_A))
-
-
-class InterpolatedMean(io.ComfyNode):
-    @classmethod
-    def define_schema(cls) -> io.Schema:
-        return sigma_form(
-            "ADE_SigmaScheduleWeightedAverageInterp",
-            "Sigma Schedule Interp. Mean",
-            schedule("schedule_A"),
-            schedule("schedule_B"),
-            share("weight_A_Start", "The share of schedule_A at the first step."),
-            share("weight_A_End", "The share of schedule_A at the last step."),
-            interpolation(),
-        )
-
-    @classmethod
-    def execute(
-        cls, schedule_A, schedule_B, weight_A_Start: float, weight_A_End: float, interpolation: str
-    ) -> io.NodeOutput:
-        return io.NodeOutput(interpolated(schedule_A, schedule_B, weight_A_Start, weight_A_End, EASE[interpolation]))
+@sigma_form(
+    *("ADE_RawSigmaSchedule", "Create Raw Sigma Schedule"),
+    io.Combo.Input(
+        "raw_beta_schedule",
+        options=["linear", "sqrt_linear", "sqrt", "cosine", "squaredcos_cap_v2"],
+        tooltip="How the betas are spaced.",
+    ),
+    io.Float.Input("linear_start", default=0.00085, tooltip="The first beta.", **BETA),
+    io.Float.Input("linear_end", default=0.012, tooltip="The last beta.", **BETA),
+    io.Combo.Input(
+        "sampling",
+        options=["eps", "v_prediction", "lcm"],
+        tooltip="lcm: for latent consistency models. What else the checkpoint predicts stays.",
+    ),
+    io.Int.Input("lcm_original_timesteps", default=50, min=1, max=1000, tooltip="lcm: of how many timesteps."),
+    io.Boolean.Input("zsnr", default=False, tooltip="Zero terminal signal-to-noise ratio."),
+)
+def create_raw_sigma_schedule(
+    raw_beta_schedule: str,
+    linear_start: float,
+    linear_end: float,
+    sampling: str,
+    lcm_original_timesteps: int,
+    zsnr: bool,
+):
+    timesteps = lcm_original_timesteps if sampling == "lcm" else 0
+    own = BetaSchedule(raw_beta_schedule, linear_end, linear_start, timesteps, zsnr)
+    return sigma_table(raw_beta_schedule, own)
 
 
-class SplitCombine(io.ComfyNode):
-    @classmethod
-    def define_schema(cls) -> io.Schema:
-        percent = share("idx_split_percent", "How much of the sampling is schedule_Start's.")
-        ids = "ADE_SigmaScheduleSplitAndCombine", "Sigma Schedule Split Combine"
-        return sigma_form(*ids, schedule("schedule_Start"), schedule("schedule_End"), percent)
-
-    @classmethod
-    def execute(cls, schedule_Start, schedule_End, idx_split_percent: float) -> io.NodeOutput:
-        return io.NodeOutput(split(schedule_Start, schedule_End, idx_split_percent))
+@sigma_form(
+    *("ADE_SigmaScheduleWeightedAverage", "Sigma Schedule Weighted Mean"),
+    schedule("schedule_A"),
+    schedule("schedule_B"),
+    share("weight_A", "The share of schedule_A."),
+)
+def weighted_mean(schedule_A, schedule_B, weight_A: float):
+    return weighted(schedule_A, schedule_B, weight_A)
 
 
-class ToSigmas(io.ComfyNode):
-    @classmethod
-    def define_schema(cls) -> io.Schema:
-        names = ["simple", "sgm_uniform", "karras", "exponential", "ddim_uniform", "beta", "normal"]
-        inputs = [
-            schedule("sigma_schedule"),
-            io.Combo.Input("scheduler", options=[*names, "linear_quadratic", "kl_optimal"], tooltip="The scheduler."),
-            io.Int.Input("steps", default=20, min=1, max=10000, tooltip="How many steps."),
-            io.Float.Input("denoise", default=1.0, min=0.0, max=1.0, step=0.01, tooltip="The last part of them."),
-        ]
-        output = io.Sigmas.Output(display_name="SIGMAS")
-        return form("ADE_SigmaScheduleToSigmas", "Sigma Schedule To Sigmas", inputs, output, REPLACED)
-
-    @classmethod
-    def execute(cls, sigma_schedule, scheduler: str, steps: int, denoise: float) -> io.NodeOutput:
-        total = int(steps / denoise) if denoise > 0 else steps
-        sigmas = calculate_sigmas(sampling_of(sigma_schedule), scheduler, total)
-        return io.NodeOutput(sigmas[-(steps + 1) :] if denoise > 0 else sigmas[:0])
+@sigma_form(
+    *("ADE_SigmaScheduleWeightedAverageInterp", "Sigma Schedule Interp. Mean"),
+    schedule("schedule_A"),
+    schedule("schedule_B"),
+    share("weight_A_Start", "The share of schedule_A at the first step."),
+    share("weight_A_End", "The share of schedule_A at the last step."),
+    interpolation(),
+)
+def interpolated_mean(schedule_A, schedule_B, weight_A_Start: float, weight_A_End: float, interpolation: str):
+    return interpolated(schedule_A, schedule_B, weight_A_Start, weight_A_End, EASE[interpolation])
 
 
-NODES = [CreateSigmaSchedule, RawSigmaSchedule, WeightedMean, InterpolatedMean, SplitCombine, ToSigmas]
+@sigma_form(
+    *("ADE_SigmaScheduleSplitAndCombine", "Sigma Schedule Split Combine"),
+    schedule("schedule_Start"),
+    schedule("schedule_End"),
+    share("idx_split_percent", "How much of the sampling is schedule_Start's."),
+)
+def split_combine(schedule_Start, schedule_End, idx_split_percent: float):
+    return split(schedule_Start, schedule_End, idx_split_percent)
+
+
+SCHEDULERS = [
+    *("simple", "sgm_uniform", "karras", "exponential", "ddim_uniform", "beta", "normal", "linear_quadratic"),
+    "kl_optimal",
+]
+
+
+@form(
+    *("ADE_SigmaScheduleToSigmas", "Sigma Schedule To Sigmas"),
+    [
+        schedule("sigma_schedule"),
+        io.Combo.Input("scheduler", options=SCHEDULERS, tooltip="The scheduler."),
+        io.Int.Input("steps", default=20, min=1, max=10000, tooltip="How many steps."),
+        io.Float.Input("denoise", default=1.0, min=0.0, max=1.0, step=0.01, tooltip="The last part of them."),
+    ],
+    *(io.Sigmas.Output(display_name="SIGMAS"), REPLACED),
+)
+def to_sigmas(sigma_schedule, scheduler: str, steps: int, denoise: float):
+    total = int(steps / denoise) if denoise > 0 else steps
+    sigmas = calculate_sigmas(sampling_of(sigma_schedule), scheduler, total)
+    return sigmas[-(steps + 1) :] if denoise > 0 else sigmas[:0]
+
+
+NODES = [create_sigma_schedule, create_raw_sigma_schedule, weighted_mean, interpolated_mean, split_combine, to_sigmas]

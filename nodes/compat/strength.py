@@ -7,8 +7,9 @@ from comfy_api.latest import io
 
 from ...motion.settings import BlockStrength, Keyframe
 from ...motion.strength import Amount, product
+from .form import form
 from .timing import guarantee_steps, percent
-from .types import Block, Floats, Keyframes, Multival, PerBlock, form
+from .types import Block, Floats, Keyframes, Multival, PerBlock
 
 SCHEDULE = "Frame Schedule (AnimateDiff)"
 
@@ -22,46 +23,35 @@ def amount(value: float | list, mask=None) -> Amount:
     return value if mask is None else product(value, mask.float())
 
 
-def multival_form(node_id: str, display_name: str, *inputs: io.Input) -> io.Schema:
+def multival_form(node_id: str, display_name: str, *inputs: io.Input):
     return form(node_id, display_name, list(inputs), Multival.Output(display_name="MULTIVAL"), SCHEDULE)
 
 
 def multival(node_id: str, display_name: str, value: io.Input) -> type[io.ComfyNode]:
     """A form for a value of any kind, and where it holds."""
+    where = io.Mask.Input("mask_optional", optional=True, tooltip="Multiplies the value.")
 
-    class MultivalForm(io.ComfyNode):
-        @classmethod
-        def define_schema(cls) -> io.Schema:
-            where = io.Mask.Input("mask_optional", optional=True, tooltip="Multiplies the value.")
-            return multival_form(node_id, display_name, value, where)
+    @multival_form(node_id, display_name, value, where)
+    def valued(mask_optional=None, **values):
+        return amount(values[value.id], mask_optional)
 
-        @classmethod
-        def execute(cls, mask_optional=None, **values) -> io.NodeOutput:
-            return io.NodeOutput(amount(values[value.id], mask_optional))
-
-    return MultivalForm
+    return valued
 
 
-class MultivalScaledMask(io.ComfyNode):
-    @classmethod
-    def define_schema(cls) -> io.Schema:
-        return multival_form(
-            "ADE_MultivalScaledMask",
-            "Multival Scaled Mask",
-            io.Float.Input("min_float_val", default=0.0, min=0.0, step=0.001, tooltip="The value where it is black."),
-            io.Float.Input("max_float_val", default=1.0, min=0.0, step=0.001, tooltip="The value where it is white."),
-            io.Mask.Input("mask", tooltip="One mask, or one per frame."),
-            io.Combo.Input(
-                "scaling",
-                options=["absolute", "relative"],
-                optional=True,
-                tooltip="relative: the mask's darkest and lightest are taken for black and white.",
-            ),
-        )
-
-    @classmethod
-    def execute(cls, min_float_val: float, max_float_val: float, mask, scaling: str = "absolute") -> io.NodeOutput:
-        return io.NodeOutput(scaled_mask(mask.float(), min_float_val, max_float_val, scaling == "relative"))
+@multival_form(
+    *("ADE_MultivalScaledMask", "Multival Scaled Mask"),
+    io.Float.Input("min_float_val", default=0.0, min=0.0, step=0.001, tooltip="The value where it is black."),
+    io.Float.Input("max_float_val", default=1.0, min=0.0, step=0.001, tooltip="The value where it is white."),
+    io.Mask.Input("mask", tooltip="One mask, or one per frame."),
+    io.Combo.Input(
+        "scaling",
+        options=["absolute", "relative"],
+        optional=True,
+        tooltip="relative: the mask's darkest and lightest are taken for black and white.",
+    ),
+)
+def multival_scaled_mask(min_float_val: float, max_float_val: float, mask, scaling: str = "absolute"):
+    return scaled_mask(mask.float(), min_float_val, max_float_val, scaling == "relative")
 
 
 def scaled_mask(mask: torch.Tensor, least: float, most: float, relative: bool) -> torch.Tensor:
@@ -70,94 +60,76 @@ def scaled_mask(mask: torch.Tensor, least: float, most: float, relative: bool) -
     return mask * (most - least) + least
 
 
-class MultivalToMask(io.ComfyNode):
-    @classmethod
-    def define_schema(cls) -> io.Schema:
-        inputs = [Multival.Input("multival", tooltip="A number, or one per frame and pixel.")]
-        output = io.Mask.Output(display_name="MASK")
-        return form("ADE_MultivalConvertToMask", "Multival to Mask", inputs, output, SCHEDULE)
-
-    @classmethod
-    def execute(cls, multival) -> io.NodeOutput:
-        return io.NodeOutput(multival if isinstance(multival, torch.Tensor) else torch.full((1, 1, 1), float(multival)))
+@form(
+    *("ADE_MultivalConvertToMask", "Multival to Mask"),
+    [Multival.Input("multival", tooltip="A number, or one per frame and pixel.")],
+    *(io.Mask.Output(display_name="MASK"), SCHEDULE),
+)
+def multival_to_mask(multival):
+    return multival if isinstance(multival, torch.Tensor) else torch.full((1, 1, 1), float(multival))
 
 
-class FloatToFloats(io.ComfyNode):
-    @classmethod
-    def define_schema(cls) -> io.Schema:
-        inputs = [io.Float.Input("FLOAT", default=39, force_input=True, tooltip="A number, or a list of them.")]
-        return form("ADE_FloatToFloats", "Float to Floats", inputs, Floats.Output(display_name="FLOATS"), SCHEDULE)
-
-    @classmethod
-    def execute(cls, FLOAT) -> io.NodeOutput:
-        return io.NodeOutput(FLOAT if isinstance(FLOAT, list) else [FLOAT])
+@form(
+    *("ADE_FloatToFloats", "Float to Floats"),
+    [io.Float.Input("FLOAT", default=39, force_input=True, tooltip="A number, or a list of them.")],
+    *(Floats.Output(display_name="FLOATS"), SCHEDULE),
+)
+def float_to_floats(FLOAT):
+    return FLOAT if isinstance(FLOAT, list) else [FLOAT]
 
 
-class AnimateDiffKeyframe(io.ComfyNode):
-    @classmethod
-    def define_schema(cls) -> io.Schema:
-        start = "Where in the sampling this keyframe begins (0 is the first step)."
-        inputs = [
-            percent("start_percent", 0.0, start),
-            Keyframes.Input("prev_ad_keyframes", optional=True, tooltip="Keyframes at other times."),
-            Multival.Input("scale_multival", optional=True, tooltip="Multiplies the motion scale."),
-            Multival.Input("effect_multival", optional=True, tooltip="Multiplies the effect."),
-            PerBlock.Input("per_block_replace", optional=True, tooltip="Strengths of single blocks."),
-            io.Boolean.Input(
-                "inherit_missing", default=True, optional=True, tooltip="What is left open stays as it was."
-            ),
-            guarantee_steps(),
-        ]
-        output = Keyframes.Output(display_name="AD_KEYFRAMES")
-        return form("ADE_AnimateDiffKeyframe", "AnimateDiff Keyframe", inputs, output, "Step Schedule (AnimateDiff)")
-
-    @classmethod
-    def execute(
-        cls,
-        start_percent: float,
-        prev_ad_keyframes=(),
-        scale_multival=None,
-        effect_multival=None,
-        per_block_replace=None,
-        inherit_missing: bool = True,
-        guarantee_steps: int = 1,
-    ) -> io.NodeOutput:
-        frame = Keyframe(
-            start_percent, scale_multival, effect_multival, per_block_replace, inherit_missing, guarantee_steps
-        )
-        return io.NodeOutput((*prev_ad_keyframes, frame))
+@form(
+    *("ADE_AnimateDiffKeyframe", "AnimateDiff Keyframe"),
+    [
+        percent("start_percent", 0.0, "Where in the sampling this keyframe begins (0 is the first step)."),
+        Keyframes.Input("prev_ad_keyframes", optional=True, tooltip="Keyframes at other times."),
+        Multival.Input("scale_multival", optional=True, tooltip="Multiplies the motion scale."),
+        Multival.Input("effect_multival", optional=True, tooltip="Multiplies the effect."),
+        PerBlock.Input("per_block_replace", optional=True, tooltip="Strengths of single blocks."),
+        io.Boolean.Input("inherit_missing", default=True, optional=True, tooltip="What is left open stays as it was."),
+        guarantee_steps(),
+    ],
+    *(Keyframes.Output(display_name="AD_KEYFRAMES"), "Step Schedule (AnimateDiff)"),
+)
+def animatediff_keyframe(
+    start_percent: float,
+    prev_ad_keyframes=(),
+    scale_multival=None,
+    effect_multival=None,
+    per_block_replace=None,
+    inherit_missing: bool = True,
+    guarantee_steps: int = 1,
+):
+    strengths = (scale_multival, effect_multival, per_block_replace)
+    return (*prev_ad_keyframes, Keyframe(start_percent, *strengths, inherit_missing, guarantee_steps))
 
 
 BLOCKS = "Block Weights (AnimateDiff)"
 
 
-class BlockCombo(io.ComfyNode):
-    @classmethod
-    def define_schema(cls) -> io.Schema:
-        inputs = [
-            Multival.Input("effect", optional=True, tooltip="How much of the block's modules is used."),
-            Multival.Input("scale", optional=True, tooltip="Their motion scale."),
-        ]
-        return form("ADE_ADBlockCombo", "AD Block", inputs, Block.Output(display_name="AD_BLOCK"), BLOCKS)
-
-    @classmethod
-    def execute(cls, effect=1.0, scale=1.0) -> io.NodeOutput:
-        return io.NodeOutput(BlockStrength(effect=effect, scales=(scale,)))
+@form(
+    *("ADE_ADBlockCombo", "AD Block"),
+    [
+        Multival.Input("effect", optional=True, tooltip="How much of the block's modules is used."),
+        Multival.Input("scale", optional=True, tooltip="Their motion scale."),
+    ],
+    *(Block.Output(display_name="AD_BLOCK"), BLOCKS),
+)
+def block_combo(effect=1.0, scale=1.0):
+    return BlockStrength(effect=effect, scales=(scale,))
 
 
-class BlockIndividual(io.ComfyNode):
-    @classmethod
-    def define_schema(cls) -> io.Schema:
-        inputs = [
-            Multival.Input("effect", optional=True, tooltip="How much of the block's modules is used."),
-            Multival.Input("scale_0", optional=True, tooltip="Motion scale of their first attention."),
-            Multival.Input("scale_1", optional=True, tooltip="Motion scale of their second attention."),
-        ]
-        return form("ADE_ADBlockIndiv", "AD Block+", inputs, Block.Output(display_name="AD_BLOCK"), BLOCKS)
-
-    @classmethod
-    def execute(cls, effect=1.0, scale_0=1.0, scale_1=1.0) -> io.NodeOutput:
-        return io.NodeOutput(BlockStrength(effect=effect, scales=(scale_0, scale_1)))
+@form(
+    *("ADE_ADBlockIndiv", "AD Block+"),
+    [
+        Multival.Input("effect", optional=True, tooltip="How much of the block's modules is used."),
+        Multival.Input("scale_0", optional=True, tooltip="Motion scale of their first attention."),
+        Multival.Input("scale_1", optional=True, tooltip="Motion scale of their second attention."),
+    ],
+    *(Block.Output(display_name="AD_BLOCK"), BLOCKS),
+)
+def block_individual(effect=1.0, scale_0=1.0, scale_1=1.0):
+    return BlockStrength(effect=effect, scales=(scale_0, scale_1))
 
 
 MODULES = {
@@ -184,43 +156,36 @@ def named_block(name: str, block: BlockStrength) -> BlockStrength:
     return replace(block, part=part, level=int(level) if level else None, module=int(module) if module else None)
 
 
+PER_BLOCK = PerBlock.Output(display_name="PER_BLOCK")
+
+
 def per_block(node_id: str, display_name: str, names: list[str]) -> type[io.ComfyNode]:
     """A form with an AD_BLOCK for each of `names`."""
+    inputs = [Block.Input(name, optional=True, tooltip=f"Strengths of {name}.") for name in names]
 
-    class PerBlockForm(io.ComfyNode):
-        @classmethod
-        def define_schema(cls) -> io.Schema:
-            inputs = [Block.Input(name, optional=True, tooltip=f"Strengths of {name}.") for name in names]
-            return form(node_id, display_name, inputs, PerBlock.Output(display_name="PER_BLOCK"), BLOCKS)
+    @form(node_id, display_name, inputs, PER_BLOCK, BLOCKS)
+    def named_blocks(**blocks: BlockStrength):
+        return tuple(named_block(name, blocks[name]) for name in names if blocks.get(name))
 
-        @classmethod
-        def execute(cls, **blocks: BlockStrength) -> io.NodeOutput:
-            return io.NodeOutput(tuple(named_block(name, blocks[name]) for name in names if blocks.get(name)))
-
-    return PerBlockForm
+    return named_blocks
 
 
 def per_block_floats(node_id: str, display_name: str, base: str, count: int) -> type[io.ComfyNode]:
     """A form with a list of numbers for all motion modules."""
     names = block_names(base, with_modules=True)
     effect, scale = f"effect_{count}_floats", f"scale_{count}_floats"
+    inputs = [Floats.Input(name, optional=True, tooltip=f"{count} numbers.") for name in (effect, scale)]
 
-    class PerBlockFloats(io.ComfyNode):
-        @classmethod
-        def define_schema(cls) -> io.Schema:
-            inputs = [Floats.Input(name, optional=True, tooltip=f"{count} numbers.") for name in (effect, scale)]
-            return form(node_id, display_name, inputs, PerBlock.Output(display_name="PER_BLOCK"), BLOCKS)
+    @form(node_id, display_name, inputs, PER_BLOCK, BLOCKS)
+    def numbered_blocks(**lists: list[float]):
+        effects, scales = (lists.get(name) or [1.0] * len(names) for name in (effect, scale))
+        for name, values in ((effect, effects), (scale, scales)):
+            if len(values) < len(names):
+                raise ValueError(f"{name} has {len(values)} numbers. Give it {len(names)}: one per motion module.")
+        values = zip(names, effects, scales, strict=False)
+        return tuple(named_block(n, BlockStrength(effect=e, scales=(s,))) for n, e, s in values)
 
-        @classmethod
-        def execute(cls, **lists: list[float]) -> io.NodeOutput:
-            effects, scales = (lists.get(name) or [1.0] * len(names) for name in (effect, scale))
-            for name, values in ((effect, effects), (scale, scales)):
-                if len(values) < len(names):
-                    raise ValueError(f"{name} has {len(values)} numbers. Give it {len(names)}: one per motion module.")
-            values = zip(names, effects, scales, strict=False)
-            return io.NodeOutput(tuple(named_block(n, BlockStrength(effect=e, scales=(s,))) for n, e, s in values))
-
-    return PerBlockFloats
+    return numbered_blocks
 
 
 NUMBER = {"default": 1.0, "min": 0.0, "step": 0.001}
@@ -234,12 +199,12 @@ NODES = [
         ),
     ),
     multival("ADE_MultivalDynamicFloats", "Multival [Floats]", Floats.Input("floats", tooltip="A number per frame.")),
-    MultivalScaledMask,
-    MultivalToMask,
-    FloatToFloats,
-    AnimateDiffKeyframe,
-    BlockCombo,
-    BlockIndividual,
+    multival_scaled_mask,
+    multival_to_mask,
+    float_to_floats,
+    animatediff_keyframe,
+    block_combo,
+    block_individual,
     per_block("ADE_PerBlockHighLevel", "AD Per Block", ["down", "mid", "up"]),
     per_block("ADE_PerBlock_SD15_MidLevel", "AD Per Block+ (SD1.5)", block_names("SD15", False)),
     per_block("ADE_PerBlock_SD15_LowLevel", "AD Per Block++ (SD1.5)", block_names("SD15", True)),

@@ -1,77 +1,122 @@
-"""Sockets of shared workflows, and what travels through them here; the look of their forms."""
+"""Sockets of shared workflows, and what travels through them here."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from comfy.model_patcher import ModelPatcher
 from comfy_api.latest import io
 
-CATEGORY = "animatediff/compatibility"
+from ...motion.adjust import Adjustments
+from ...motion.model import MotionModel
+from ...motion.settings import BlockStrength
+from ...motion.strength import Amount, Strength
+from ...sampling.ancestral import AncestralNoise
+from ...sampling.injection import Injection
+from ...sampling.iterations import Iterations
+from ...sampling.noise.draw import NoiseOptions
+from ...sampling.references.attention import Mode, Tune
+from ...sampling.references.settings import NO_EXTRAS, Extras
+from ...sampling.sigmas.tables import SigmaTable
+from ...sampling.values.keyframes import Keyed
+from ...sampling.windows.plan import WindowPlan
+
 MANY = 9007199254740991
 """Their largest whole number: what a web page's numbers hold exactly."""
 
+
+@dataclass(frozen=True)
+class Group:
+    """Context options that take turns, and the extras of them all."""
+
+    plans: tuple[WindowPlan, ...] = ()
+    """Each holds from its start_percent on."""
+    extras: Extras = NO_EXTRAS
+
+
+@dataclass(frozen=True)
+class GuidanceExtras:
+    perturbed: Amount = 0.0
+    """The scale of perturbed-attention guidance."""
+    rescale: Amount = 0.0
+    """The multiplier of rescaled guidance."""
+
+
+@dataclass(frozen=True)
+class CFGKeyframe:
+    cfg: Keyed
+    extras: GuidanceExtras | None = None
+
+
+@dataclass(frozen=True)
+class SamplingChoices:
+    noise: NoiseOptions = NoiseOptions()
+    iterations: Iterations | None = None
+    guidance: tuple[CFGKeyframe, ...] = ()
+    sigmas: SigmaTable | None = None
+    ancestral: AncestralNoise | None = None
+    injections: tuple[Injection, ...] = ()
+
+
+@dataclass(frozen=True)
+class MotionChoices:
+    adjustments: Adjustments = Adjustments()
+    motion_scale: Strength = 1.0
+
+
+OURS: dict[str, Callable[[object], bool]] = {}
+"""Socket -> whether what came through it is ours. Others carry numbers, or dicts of them, which every pack may give."""
+
+
+def socket(io_type: str, kind: type) -> type[io.ComfyTypeIO]:
+    """A socket that `kind` travels through."""
+    OURS[io_type] = lambda value: isinstance(value, kind)
+    return io.Custom(io_type)
+
+
 MotionModelADE = io.Custom("MOTION_MODEL_ADE")
 """A MOTION_MODEL."""
-MotionModels = io.Custom("M_MODELS")
+OURS["MOTION_MODEL_ADE"] = lambda value: isinstance(value, ModelPatcher) and isinstance(value.model, MotionModel)
+MotionModels = socket("M_MODELS", tuple)
 """A tuple of (motion model, settings); the first runs first."""
-ContextOptions = io.Custom("CONTEXT_OPTIONS")
-"""A compat.context.Group."""
-ViewOptions = io.Custom("VIEW_OPTS")
-"""A WindowPlan for the temporal attention."""
-ContextExtras = io.Custom("CONTEXT_EXTRAS")
-"""A sampling.references.settings.Extras."""
-ReferenceMode = io.Custom("CONTEXTREF_MODE")
-"""A sampling.references.attention.Mode."""
-ReferenceTune = io.Custom("CONTEXTREF_TUNE")
-"""A sampling.references.attention.Tune."""
-ReferenceKeyframes = io.Custom("CONTEXTREF_KEYFRAME")
+ContextOptions = socket("CONTEXT_OPTIONS", Group)
+ViewOptions = socket("VIEW_OPTS", WindowPlan)
+"""For the temporal attention."""
+ContextExtras = socket("CONTEXT_EXTRAS", Extras)
+ReferenceMode = socket("CONTEXTREF_MODE", Mode)
+ReferenceTune = socket("CONTEXTREF_TUNE", Tune)
+ReferenceKeyframes = socket("CONTEXTREF_KEYFRAME", tuple)
 """A tuple of sampling.references.settings.ExtraKeyframes."""
-ReuseKeyframes = io.Custom("NAIVEREUSE_KEYFRAME")
+ReuseKeyframes = socket("NAIVEREUSE_KEYFRAME", tuple)
 """The same, for NaiveReuse."""
-SampleSettings = io.Custom("SAMPLE_SETTINGS")
-"""A compat.noise.Settings."""
-NoiseLayers = io.Custom("NOISE_LAYERS")
+SampleSettings = socket("SAMPLE_SETTINGS", SamplingChoices)
+NoiseLayers = socket("NOISE_LAYERS", tuple)
 """A tuple of (Layer, whether it takes the settings' seed_gen), in the order in which they are laid."""
-IterationOptions = io.Custom("ITERATION_OPTS")
-"""A sampling.iterations.Iterations."""
-MotionLoRAs = io.Custom("MOTION_LORA")
+IterationOptions = socket("ITERATION_OPTS", Iterations)
+MotionLoRAs = socket("MOTION_LORA", tuple)
 """A tuple of (MotionLoRA, strength)."""
-AdSettings = io.Custom("AD_SETTINGS")
-"""A compat.adjust.Settings."""
-PositionAdjusts = io.Custom("PE_ADJUST")
+AdSettings = socket("AD_SETTINGS", MotionChoices)
+PositionAdjusts = socket("PE_ADJUST", tuple)
 """A tuple of PositionAdjusts."""
-WeightAdjusts = io.Custom("WEIGHT_ADJUST")
+WeightAdjusts = socket("WEIGHT_ADJUST", tuple)
 """A tuple of WeightAdjusts."""
 Multival = io.Custom("MULTIVAL")
 """A Strength."""
 Floats = io.Custom("FLOATS")
 """A list of numbers."""
-Keyframes = io.Custom("AD_KEYFRAMES")
+Keyframes = socket("AD_KEYFRAMES", tuple)
 """A tuple of motion.settings.Keyframes."""
-Block = io.Custom("AD_BLOCK")
-"""A BlockStrength that names no block."""
-PerBlock = io.Custom("PER_BLOCK")
+Block = socket("AD_BLOCK", BlockStrength)
+"""One that names no block."""
+PerBlock = socket("PER_BLOCK", tuple)
 """A tuple of BlockStrengths."""
-CustomCFG = io.Custom("CUSTOM_CFG")
-"""A tuple of compat.guidance.CFGKeyframe."""
-CFGExtras = io.Custom("CFG_EXTRAS")
-"""A compat.guidance.Extras."""
-AncestralOptions = io.Custom("ANCESTRAL_OPTS")
-"""A sampling.ancestral.AncestralNoise."""
-ImageInjections = io.Custom("IMAGE_INJECT")
-"""A tuple of sampling.injection.Injection."""
-InjectOptions = io.Custom("IMAGE_INJECT_OPTIONS")
+CustomCFG = socket("CUSTOM_CFG", tuple)
+"""A tuple of CFGKeyframes."""
+CFGExtras = socket("CFG_EXTRAS", GuidanceExtras)
+AncestralOptions = socket("ANCESTRAL_OPTS", AncestralNoise)
+ImageInjections = socket("IMAGE_INJECT", tuple)
+"""A tuple of sampling.injection.Injections."""
+InjectOptions = socket("IMAGE_INJECT_OPTIONS", tuple)
 """Left and top, in pixels."""
-SigmaSchedule = io.Custom("SIGMA_SCHEDULE")
-"""A SigmaTable."""
+SigmaSchedule = socket("SIGMA_SCHEDULE", SigmaTable)
 GIF = io.Custom("GIF")
 """The path of a file, as text."""
-
-
-def form(node_id: str, display_name: str, inputs: list, output, replaced_by: str) -> io.Schema:
-    """A hidden form; `replaced_by` is the display name of our node that does the same."""
-    return io.Schema(
-        node_id=node_id,
-        display_name=display_name,
-        category=CATEGORY,
-        description=f"For shared workflows. In new ones use {replaced_by}.",
-        inputs=inputs,
-        outputs=[output],
-        is_deprecated=True,
-    )

@@ -71,4 +71,4 @@ def i2v_folder(tmp_path_factory):
 @pytest.fixture(scope="module", name="i2v")
 def i2v_models(i2v_folder):
     """(MOTION_MODEL, encoder_only)"""
-    return i2v.FORMS["LoadAnimateLCMI2VModel"].execute(i2v.I2V).result
+    return i2v.FORMS["LoadAnimateLCMI2VModel"].execute(model_name=i2v.I2V).result

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from animatediff_native.nodes.compat.artventure import AnimateDiffSampler, SlidingWindowOptions, up_to
+from animatediff_native.nodes.compat.artventure import animatediff_sampler, sliding_window_options, up_to
 from animatediff_native.sampling.sigmas.beta_schedules import with_beta_schedule
 from animatediff_native.sampling.windows.handler import with_windows
 from animatediff_native.sampling.windows.plan import LOOPED_UNIFORM, WindowPlan
@@ -17,7 +17,7 @@ def theirs(model, family: str, frames: int, **words):
     conds = {"positive": conditioning(5), "negative": conditioning(6)}
     words = SAMPLER | conds | {"latent_image": {"samples": PICTURE}} | words
     with torch.inference_mode():
-        result = AnimateDiffSampler.execute(
+        result = animatediff_sampler.execute(
             motion_module=motion_model(family), inject_method="default", frame_number=frames, model=model, **words
         )
     return result.result[0]["samples"]
@@ -39,7 +39,7 @@ def test_a_clip_that_is_longer_than_a_window(sd15):
     default = WindowPlan(LOOPED_UNIFORM, 16, 4, fuse_method="flat")
     assert torch.equal(theirs(sd15, "v3", 20), expected(sd15, "v3", 20, default))
     words = {"context_length": 4, "context_stride": 2, "context_overlap": 1, "context_schedule": "uniform"}
-    options = SlidingWindowOptions.execute(**words, closed_loop=True).result[0]
+    options = sliding_window_options.execute(**words, closed_loop=True).result[0]
     assert options == WindowPlan(LOOPED_UNIFORM, 4, 1, 2, True, "flat")
     assert torch.equal(theirs(sd15, "v3", 8, sliding_window_opts=options), expected(sd15, "v3", 8, options))
 

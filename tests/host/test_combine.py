@@ -8,8 +8,9 @@ import folder_paths
 import numpy as np
 import pytest
 import torch
-from animatediff_native.nodes.compat.combine import FORMATS, AnimateDiffCombine
+from animatediff_native.nodes.compat.combine import FORMATS, animatediff_combine
 from comfy.cli_args import args
+from executed import executed
 from PIL import Image
 
 FRAMES = torch.linspace(0.1, 0.9, 5).view(5, 1, 1, 1).expand(5, 34, 50, 3)
@@ -28,7 +29,7 @@ def combine(tmp_path, monkeypatch):
             "pingpong": False,
             "save_image": True,
         } | words
-        result = AnimateDiffCombine.execute(images, format=format, **words)
+        result = executed(animatediff_combine, images=images, format=format, **words)
         return Path(result.result[0]), result.ui
 
     return run
@@ -99,17 +100,17 @@ def test_one_frame(combine):
     assert len(brightness(combine("image/gif", images=FRAMES[:1], pingpong=True)[0])) == 1
 
 
-def test_the_workflow_is_in_the_first_frame(combine, monkeypatch):
-    class Hidden:
-        prompt = {"1": {"class_type": "X"}}
-        extra_pnginfo = {"workflow": {"nodes": []}}
+PROMPT = {"1": {"class_type": "X", "inputs": {}}}
 
-    monkeypatch.setattr(AnimateDiffCombine, "hidden", Hidden)
-    with Image.open(combine("image/gif")[0].with_suffix(".png")) as first:
-        assert {key: json.loads(text) for key, text in first.text.items()} == {
-            "prompt": Hidden.prompt,
-            "workflow": Hidden.extra_pnginfo["workflow"],
-        }
+
+def texts(path: Path) -> dict:
+    with Image.open(path.with_suffix(".png")) as first:
+        return {key: json.loads(text) for key, text in first.text.items()}
+
+
+def test_the_workflow_is_in_the_first_frame(combine):
+    path, _ = combine("image/gif", prompt=PROMPT, extra_pnginfo={"workflow": {"nodes": []}})
+    assert texts(path) == {"prompt": PROMPT, "workflow": {"nodes": []}}
 
 
 def test_colours_outside_of_the_range_are_cut_off(combine):
@@ -118,12 +119,7 @@ def test_colours_outside_of_the_range_are_cut_off(combine):
 
 
 def test_no_workflow_is_written_where_the_host_is_told_so(combine, monkeypatch):
-    class Hidden:
-        prompt, extra_pnginfo = {"1": {"class_type": "X"}}, {"workflow": None}
-
-    monkeypatch.setattr(AnimateDiffCombine, "hidden", Hidden)
-    with Image.open(combine("image/gif")[0].with_suffix(".png")) as first:
-        assert first.text.keys() == {"prompt"}
+    words = {"prompt": PROMPT, "extra_pnginfo": {"workflow": None}}
+    assert texts(combine("image/gif", **words)[0]) == {"prompt": PROMPT}
     monkeypatch.setattr(args, "disable_metadata", True)
-    with Image.open(combine("image/gif")[0].with_suffix(".png")) as first:
-        assert not first.text
+    assert not texts(combine("image/gif", **words)[0])

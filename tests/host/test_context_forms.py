@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import animatediff_native.nodes.compat as compat
 import pytest
-from animatediff_native.nodes.compat.context import Group
+from animatediff_native.nodes.compat.types import Group
 from animatediff_native.sampling.references.attention import SLIDING, Mode, Tune
 from animatediff_native.sampling.references.settings import Extras, Reuse
 from animatediff_native.sampling.windows.plan import (

@@ -3,8 +3,8 @@
 import comfy.samplers
 import pytest
 import torch
-from animatediff_native.nodes.compat.context import Group
 from animatediff_native.nodes.compat.gen2 import USE_EXISTING, evolved
+from animatediff_native.nodes.compat.types import Group
 from animatediff_native.sampling.sigmas.first_step import MOST_STEPS, SCHEDULERS, steps_before
 from animatediff_native.sampling.windows.handler import with_windows
 from animatediff_native.sampling.windows.plan import LOOPED_UNIFORM, STANDARD_SHIFTED, WindowPlan, windows

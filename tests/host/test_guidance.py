@@ -4,12 +4,11 @@ import pytest
 import torch
 from animatediff_native.nodes.compat.guidance import (
     NODES,
-    CFGKeyframe,
-    Extras,
     perturbed_by,
     rescaled_by,
     with_custom_cfg,
 )
+from animatediff_native.nodes.compat.types import CFGKeyframe, GuidanceExtras
 from animatediff_native.sampling.guidance import (
     Perturbed,
     Rescaled,
@@ -80,7 +79,7 @@ def test_perturbed_attention_in_windows_and_only_where_it_counts(sd15, motion):
 
 
 def test_extras_of_shared_workflows_take_turns_with_their_cfg(sd15):
-    key = {"pag": Extras(perturbed=2.0), "rescale": Extras(rescale=0.7), "none": None}
+    key = {"pag": GuidanceExtras(perturbed=2.0), "rescale": GuidanceExtras(rescale=0.7), "none": None}
     model = animated(sd15, motion_model())
 
     def one(name, **words):
@@ -124,11 +123,11 @@ def test_forms_that_guide_a_model(sd15):
 def test_forms_of_extras_go_on_from_the_one_before():
     simple = of("CFGExtrasRescaleCFGSimple", multiplier=0.5, prev_extras=of("CFGExtrasPAGSimple", scale=3.0))
     multival = of("CFGExtrasPAG", scale_multival=1.0, prev_extras=of("CFGExtrasRescaleCFG", mult_multival=0.7))
-    assert (simple, multival) == (Extras(3.0, 0.5), Extras(1.0, 0.7))
+    assert (simple, multival) == (GuidanceExtras(3.0, 0.5), GuidanceExtras(1.0, 0.7))
 
 
 def test_forms_of_custom_cfg():
-    extras = Extras(perturbed=3.0)
+    extras = GuidanceExtras(perturbed=3.0)
     assert of("CustomCFGSimple", cfg=5.0, cfg_extras=extras) == (CFGKeyframe(Keyed(0.0, 5.0), extras),)
     assert of("CustomCFG", cfg_multival=5.0, cfg_extras=extras) == (CFGKeyframe(Keyed(0.0, 5.0), extras),)
     words = {"start_percent": 0.2, "guarantee_steps": 3, "cfg_extras": extras}
@@ -140,7 +139,7 @@ def test_forms_of_custom_cfg():
 
 def test_forms_of_custom_cfg_over_the_sampling():
     """Evenly from start to end; only the first is owed a step."""
-    before, extras = of("CustomCFGSimple", cfg=5.0), Extras(rescale=0.7)
+    before, extras = of("CustomCFGSimple", cfg=5.0), GuidanceExtras(rescale=0.7)
     words = {"start_percent": 0.2, "end_percent": 0.6, "print_keyframes": False, "cfg_extras": extras}
     ramp = {"cfg_start": 8.0, "cfg_end": 2.0, "interpolation": "linear", "intervals": 3}
     found = of("CustomCFGKeyframeInterpolation", prev_custom_cfg=before, **ramp, **words)

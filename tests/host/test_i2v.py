@@ -108,7 +108,8 @@ def test_a_motion_model_whose_picture_still_counts_stays_loaded(i2v):
         run = MotionRun(8)
         words = {"ref_drift": 0.0, "apply_ref_when_disabled": when_disabled, "start_percent": 0.0, "end_percent": 0.5}
         reference = {"samples": latents(1)}
-        ((_, settings),) = FORMS["ApplyAnimateLCMI2VModel"].execute(i2v[0], reference, **words).result[0]
+        apply = FORMS["ApplyAnimateLCMI2VModel"].execute
+        ((_, settings),) = apply(motion_model=i2v[0], ref_latent=reference, **words).result[0]
         run.release([(i2v[0], settings)], moment)
         assert len(run.released) == released
 

@@ -47,9 +47,9 @@ def test_the_plain_loader_takes_the_file_and_warns_without_a_picture(i2v_folder,
 
 def test_an_injected_image_encoder(sd15, i2v_folder, i2v):
     motion, _ = i2v
-    injected = FORMS["InjectI2VIntoAnimateDiffModel"].execute(PLAIN, motion).result[0]
+    injected = FORMS["InjectI2VIntoAnimateDiffModel"].execute(model_name=PLAIN, motion_model=motion).result[0]
     assert injected.model.format.family.name == "AnimateLCM" and injected.model.format.image_encoder
-    again = FORMS["InjectI2VIntoAnimateDiffModel"].execute(PLAIN, injected).result[0]
+    again = FORMS["InjectI2VIntoAnimateDiffModel"].execute(model_name=PLAIN, motion_model=injected).result[0]
     expected = sample(applied(sd15, motion), steps=1)  # the files' motion modules are the same
     for patcher in (injected, again):
         assert torch.equal(sample(applied(sd15, patcher), steps=1), expected)
@@ -63,7 +63,7 @@ def test_a_picture_is_brought_to_the_size_of_the_clip(crop):
     vae = small_vae()
     image = torch.rand(2, 40, 100, 4, generator=torch.Generator().manual_seed(8))
     inputs = {"latent_size": {"samples": latents(4, 5, 7)}, "scale_method": "bicubic", "crop": crop}
-    found = FORMS["UpscaleAndVAEEncode"].execute(image, vae, **inputs).result[0]["samples"]
+    found = FORMS["UpscaleAndVAEEncode"].execute(image=image, vae=vae, **inputs).result[0]["samples"]
     (scaled,) = nodes.ImageScale().upscale(image, "bicubic", 56, 40, crop)
     (expected,) = nodes.VAEEncode().encode(vae, scaled[..., :3])
     assert found.shape == (2, 4, 5, 7) and found.isfinite().all() and torch.equal(found, expected["samples"])
@@ -71,7 +71,7 @@ def test_a_picture_is_brought_to_the_size_of_the_clip(crop):
 
 NONSENSE = {
     "a plain AnimateLCM in the I2V loader": (
-        lambda w: FORMS["LoadAnimateLCMI2VModel"].execute(PLAIN),
+        lambda w: FORMS["LoadAnimateLCMI2VModel"].execute(model_name=PLAIN),
         "'random_lcm.safetensors' .AnimateLCM. has no image encoder.* load this file with Load AnimateDiff Model",
     ),
     "a motion model without image encoder": (
@@ -106,11 +106,11 @@ NONSENSE = {
         "does nothing but add a picture, and there is none. Use Apply AnimateLCM-I2V Model",
     ),
     "an injection from a motion model without image encoder": (
-        lambda w: FORMS["InjectI2VIntoAnimateDiffModel"].execute(PLAIN, motion_model()),
+        lambda w: FORMS["InjectI2VIntoAnimateDiffModel"].execute(model_name=PLAIN, motion_model=motion_model()),
         "motion_model .AnimateDiff v3. has no image encoder. Connect one from Load AnimateLCM-I2V Model",
     ),
     "an injection into SDXL": (
-        lambda w: FORMS["InjectI2VIntoAnimateDiffModel"].execute(SDXL, w.motion),
+        lambda w: FORMS["InjectI2VIntoAnimateDiffModel"].execute(model_name=SDXL, motion_model=w.motion),
         "'random_xl.safetensors' is a motion model for SDXL, and the image encoder of 'random_i2v.safetensors' is for",
     ),
 }

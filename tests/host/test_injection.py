@@ -7,7 +7,7 @@ import comfy.sd
 import comfy.taesd.taesd
 import pytest
 import torch
-from animatediff_native.nodes.compat.inject import NoisedImageInjection, NoisedImageInjectOptions
+from animatediff_native.nodes.compat.inject import image_injection, image_injection_options
 from animatediff_native.sampling.injection import Injection, with_injections
 from animatediff_native.sampling.iterations import Iterations, with_iterations
 from animatediff_native.sampling.paste import pasted, stretched
@@ -204,14 +204,14 @@ def test_anothers_vae_is_told(sd15, vae):
 
 
 def test_the_forms(vae):
-    place = NoisedImageInjectOptions.execute(16, 8).result[0]
+    place = image_injection_options.execute(composite_x=16, composite_y=8).result[0]
     mask = torch.full((1, 4, 4), 0.25)
-    first = NoisedImageInjection.execute(IMAGE, vae).result[0]
+    first = image_injection.execute(image=IMAGE, vae=vae).result[0]
     words = {"img_inject_opts": place, "mask_opt": mask, "invert_mask": True, "strength_multival": 0.5}
     words |= {"resize_image": False, "guarantee_steps": 3}
-    both = NoisedImageInjection.execute(IMAGE, vae, prev_image_inject=first, start_percent=0.4, **words).result[0]
+    both = image_injection.execute(image=IMAGE, vae=vae, prev_image_inject=first, start_percent=0.4, **words).result[0]
     assert both[0] is first[0] and (both[0].mask, both[0].strength, both[0].stretch) == (None, 1.0, True)
     assert (both[1].place, both[1].strength, both[1].start_percent) == ((16, 8), 0.5, 0.4)
     assert (both[1].mask == 0.75).all() and (both[1].stretch, both[1].times) == (False, 3)
-    nowhere = NoisedImageInjection.execute(IMAGE, vae, invert_mask=True).result[0]
+    nowhere = image_injection.execute(image=IMAGE, vae=vae, invert_mask=True).result[0]
     assert (nowhere[0].mask == 0).all()  # without a mask it counts everywhere

@@ -5,7 +5,7 @@ import pytest
 import torch
 from animatediff_native.motion.attach import attach
 from animatediff_native.motion.settings import MotionSettings
-from animatediff_native.nodes.compat.foreign import OURS
+from animatediff_native.nodes.compat.types import OURS
 from animatediff_native.sampling.run import watch
 from animatediff_native.sampling.windows.handler import with_windows
 from animatediff_native.sampling.windows.plan import WindowPlan

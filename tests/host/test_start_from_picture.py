@@ -24,7 +24,7 @@ def motion(i2v_folder):
 def with_forms(model, motion, image, **words):
     """What Scale Ref Image and VAE Encode, Apply AnimateLCM-I2V Model and Use Evolved Sampling give."""
     scaled = {"latent_size": {"samples": latents(8)}, "scale_method": "lanczos", "crop": "center"}
-    reference = FORMS["UpscaleAndVAEEncode"].execute(image, small_vae(), **scaled).result[0]["samples"]
+    reference = FORMS["UpscaleAndVAEEncode"].execute(image=image, vae=small_vae(), **scaled).result[0]["samples"]
     return applied(model, motion, reference, **words)
 
 
@@ -141,7 +141,7 @@ def test_kept_without_motion_it_is_the_encoder_alone(sd15, i2v, motion):
 def test_in_front_of_another_motion_model_it_is_an_injected_encoder(sd15, motion):
     """What Inject I2V into AnimateDiff Model gives."""
     image = pictures()
-    injected = FORMS["InjectI2VIntoAnimateDiffModel"].execute(PLAIN, motion).result[0]
+    injected = FORMS["InjectI2VIntoAnimateDiffModel"].execute(model_name=PLAIN, motion_model=motion).result[0]
     plain = LoadMotionModel.execute(PLAIN).result[0]
     found = sample(own(alone(sd15, motion), plain), steps=1)
     assert torch.allclose(found, sample(with_forms(sd15, injected, image), steps=1), atol=1e-4)

@@ -22,7 +22,7 @@ def applied(model, motion, reference=None, **words):
     inputs = {"ref_drift": 0.8, "apply_ref_when_disabled": False, "start_percent": 0.0, "end_percent": 1.0}
     reference = latents(1, seed=21) if reference is None else reference
     apply = FORMS["ApplyAnimateLCMI2VModel"].execute
-    (pair,) = apply(motion, {"samples": reference}, **(inputs | words)).result[0]
+    (pair,) = apply(motion_model=motion, ref_latent={"samples": reference}, **(inputs | words)).result[0]
     return watch(attach(model, *pair))
 
 
