@@ -22,7 +22,7 @@ import comfy.model_management  # noqa: E402
 import comfy.ops  # noqa: E402
 import torch  # noqa: E402
 from animatediff_native.motion.formats import HEADS  # noqa: E402
-from animatediff_native.motion.temporal import TemporalTransformer  # noqa: E402
+from animatediff_native.motion.temporal import Steering, TemporalTransformer  # noqa: E402
 from comfy.ldm.modules.attention import optimized_attention_for_device  # noqa: E402
 from torch.profiler import ProfilerActivity, profile  # noqa: E402
 
@@ -82,7 +82,7 @@ def main() -> None:
         x = torch.randn(2 * arguments.frames, channels, size, size, device=device, dtype=dtype)
         tokens = 2 * arguments.frames * size * size
         q = torch.randn(tokens // arguments.frames, arguments.frames, channels, device=device, dtype=dtype)
-        whole = seconds(lambda module=module, x=x: module(x, arguments.frames), device)
+        whole = seconds(lambda module=module, x=x: module(x, Steering(arguments.frames)), device)
         attended = 2 * seconds(lambda q=q: attention(q, q, q, HEADS), device)
         products = tokens * 22 * channels**2 / rate  # in and out 1 each, attentions 2 x 4, feed-forward 12
         share = 2 * 4 * q.nbytes / attended / bandwidth
@@ -92,7 +92,7 @@ def main() -> None:
             largest = module, x
     activities = [ProfilerActivity.CPU] + ([ProfilerActivity.CUDA] if device.type == "cuda" else [])
     with profile(activities=activities) as found:
-        largest[0](largest[1], arguments.frames)
+        largest[0](largest[1], Steering(arguments.frames))
     print("\n" + found.key_averages().table(sort_by=f"self_{device.type}_time_total", row_limit=12))
 
 

@@ -1,24 +1,25 @@
 """How motion gets onto a MODEL: one `APPLY_MODEL` wrapper on a clone of it, and the motion model beside it.
 
-The wrapper reads what the run, the window and the user's settings say of a call, and lets `call` reach into it.
+The wrapper reads what the run, the window and the user's settings say of a call, and lets `call` reach into the UNet.
 """
 
 import logging
-from dataclasses import replace
 
 from comfy.model_patcher import ModelPatcher
 from comfy.patcher_extension import CallbacksMP, WrappersMP
 from torch import Tensor
 
-from .call import MotionCall, entered, plain_unet, scheduled_loras
-from .fit import check_fit
+from .call import MotionCall, attached
+from .fit import check_fit, plain_unet
 from .formats import MotionFormat
+from .lora import scheduled_loras
 from .neighbours import refuse_ade
 from .norms import norms_across_frames
-from .options import KEY, VIEWS, MotionRun, ad_params, frames_of_call, moment_at, note_areas, part_of
-from .picture import Picture, with_own_picture
+from .options import KEY, Call, MotionRun, ad_params, frames_of_call, moment_at, note_areas, part_of, views_of
+from .picture import with_own_picture
+from .placed import Steered
 from .settings import MotionSettings
-from .strength import Moment, is_zero
+from .strength import Moment
 
 log = logging.getLogger("animatediff")
 
@@ -33,16 +34,16 @@ def attach(model: ModelPatcher, motion_model: ModelPatcher, settings: MotionSett
     settings = with_own_picture(settings, motion_model)
     check_picture(motion_model.model.format, settings)
     model = model.clone()
-    motion_model = held_as(model, motion_model.clone())
+    motion_model = as_dynamic_as(model, motion_model.clone())
     motion_model.set_attachments(KEY, settings)
     model.set_additional_models(KEY, [*model.get_additional_models_with_key(KEY), motion_model])
     if not model.get_wrappers(WrappersMP.APPLY_MODEL, KEY):
         model.add_wrapper_with_key(WrappersMP.APPLY_MODEL, KEY, apply_model_with_motion)
         model.add_wrapper_with_key(WrappersMP.CALC_COND_BATCH, KEY, note_areas)
-        model.add_callback_with_key(CallbacksMP.ON_CLONE, KEY, hold_motion_models)
+        model.add_callback_with_key(CallbacksMP.ON_CLONE, KEY, attach_to_clone)
         for event in ("ON_DEEPCLONE_MULTIGPU", "ON_MATCH_MULTIGPU_CLONES"):
             if name := getattr(CallbacksMP, event, None):  # older hosts have one GPU
-                model.add_callback_with_key(name, KEY, bring_motion_models)
+                model.add_callback_with_key(name, KEY, attach_to_gpu_copy)
     return model
 
 
@@ -62,35 +63,35 @@ def check_picture(motion_format: MotionFormat, settings: MotionSettings) -> None
     )
 
 
-def hold_motion_models(model: ModelPatcher, copy: ModelPatcher) -> None:
-    """Callback of a clone of the MODEL: its motion models' weights are held as its own are."""
-    held = [held_as(copy, motion) for motion in copy.get_additional_models_with_key(KEY)]
-    copy.set_additional_models(KEY, held)
+def attach_to_clone(model: ModelPatcher, copy: ModelPatcher) -> None:
+    """Callback of a clone of the MODEL, which may have left the host's dynamic VRAM."""
+    motion_models = copy.get_additional_models_with_key(KEY)
+    copy.set_additional_models(KEY, [as_dynamic_as(copy, motion) for motion in motion_models])
 
 
-def held_as(model: ModelPatcher, other: ModelPatcher) -> ModelPatcher:
+def as_dynamic_as(model: ModelPatcher, other: ModelPatcher) -> ModelPatcher:
     """`other`, and what it brings along, without the host's dynamic VRAM where `model` is without.
 
     TorchCompileModel takes it off a MODEL, because weights that come and go while the UNet runs cannot be compiled.
     """
     if other.is_dynamic() and not model.is_dynamic():
         other = other.clone(disable_dynamic=True)
-    for key, brought in other.additional_models.items():
-        other.set_additional_models(key, [held_as(model, each) for each in brought])
+    for key, own in other.additional_models.items():
+        other.set_additional_models(key, [as_dynamic_as(model, each) for each in own])
     return other
 
 
-def bring_motion_models(model: ModelPatcher, copy: ModelPatcher) -> None:
+def attach_to_gpu_copy(model: ModelPatcher, copy: ModelPatcher) -> None:
     """Callback of a copy of the MODEL for another GPU: each motion model there as often, and set as, it is here.
 
     The host knows motion models of one file as one, and gives all of them the first one's strengths and LoRAs.
     """
-    theirs = copy.get_additional_models_with_key(KEY)
-    brought = []
+    there = copy.get_additional_models_with_key(KEY)
+    own: list[ModelPatcher] = []
     for motion in model.get_additional_models_with_key(KEY):
-        same = [each for each in theirs if each not in brought and is_same(motion, each)]
-        brought.append(same[0] if same else motion.deepclone_multigpu(new_load_device=copy.load_device))
-    copy.set_additional_models(KEY, brought)
+        same = [each for each in there if each not in own and is_same(motion, each)]
+        own.append(same[0] if same else motion.deepclone_multigpu(new_load_device=copy.load_device))
+    copy.set_additional_models(KEY, own)
 
 
 def is_same(motion: ModelPatcher, other: ModelPatcher) -> bool:
@@ -135,80 +136,35 @@ def apply_model_with_motion(
             "The motion model was taken off the MODEL by another node after Apply Motion Model. "
             "Put Apply Motion Model behind that node."
         )
-    run: MotionRun | None = options.get(KEY)
-    window = options.get("context_window")
-    frames = frames_of_call(x.shape[0], options, run)
-    options = options | {"ad_params": ad_params(frames, run, window)}
+    frames = frames_of_call(len(x), options)
+    run: MotionRun = options.get(KEY) or MotionRun(frames)
+    options = options | {"ad_params": ad_params(frames, run, options.get("context_window"))}
     if frames == 1:
-        if run is not None:
-            run.calls += 1
+        run.calls += 1
         return executor(x, t, c_concat, c_crossattn, control, options, **kwargs)
 
-    call = motion_call(motion_models, base, x, t, frames, options)
-    options, kwargs = entered(call, base, options, kwargs)
-    with norms_across_frames(plain_unet(base), call.norms, frames):
+    moment = moment_of(motion_models, base, t, options, run)
+    call = Call(base, x, frames, run, part_of(frames, options), moment, views_of(options, x.device))
+    motion = MotionCall(call, at_work(motion_models, call))
+    options, kwargs = attached(motion, base, options, kwargs)
+    with norms_across_frames(plain_unet(base), motion.norms, frames):
         result = executor(x, t, c_concat, c_crossattn, control, options, **kwargs)
-    if call.unet_ran:
-        call.check()
-        if run is not None:
-            run.calls += 1
+    if motion.unet_ran:
+        motion.check()
+        run.calls += 1
     return result
 
 
-def motion_call(
-    motion_models: list[ModelPatcher], base, x: Tensor, t: Tensor, frames: int, options: dict
-) -> MotionCall:
-    """The motion models in this call, each as it is set at this moment. Those whose range is over leave the GPU."""
-    run: MotionRun | None = options.get(KEY)
-    moment = moment_of(motion_models, base, t, options, run)
-    settled = [(motion, motion.get_attachment(KEY).at(moment)) for motion in motion_models]
-    active = [(motion, own) for motion, settings in settled if (own := at_work(settings, moment)) is not None]
-    if run is not None:
-        run.release(settled, moment)
-    part = part_of(frames, options)
-    with_pictures = [
-        (motion, settings, features_of(motion, settings, base, x, part.frames, frames, run))
-        for motion, settings in active
-    ]
-    return MotionCall(base, with_pictures, x, frames, part, moment, options.get(VIEWS))
-
-
-def moment_of(motion_models: list[ModelPatcher], base, t: Tensor, options: dict, run: MotionRun | None) -> Moment:
+def moment_of(motion_models: list[ModelPatcher], base, t: Tensor, options: dict, run: MotionRun) -> Moment:
     """The moment of this call. Asking a GPU for a number makes it wait, so it is not asked for nothing."""
-    full_length = options["ad_params"]["full_length"]
     if all(motion.get_attachment(KEY).is_fixed and not scheduled_loras(motion) for motion in motion_models):
-        return Moment(full_length)
-    return moment_at(run or MotionRun(full_length), t, options, base.model_sampling)
+        return Moment(run.full_length)
+    return moment_at(run, t, options, base.model_sampling)
 
 
-def features_of(
-    motion: ModelPatcher, settings: MotionSettings, base, x: Tensor, indices: list[int], frames: int, run
-) -> list[Tensor] | None:
-    """The features of the picture that a motion model starts from."""
-    if settings.reference is None:
-        return None
-    kept = {} if run is None else run.features
-    encoder, size = motion.model.img_encoder, tuple(x.shape[-2:])
-    picture = Picture(encoder, settings.reference, base.process_latent_in, size, indices, frames, kept)
-    return picture.features(x.device, base.get_dtype_inference())
-
-
-def at_work(settings: MotionSettings, moment: Moment) -> MotionSettings | None:
-    """`settings` where the motion model runs at that moment; without effect where only its picture is added; or None.
-
-    settings: what `at` gave.
-    """
-    if is_active(settings, moment):
-        return settings
-    if settings.reference is not None and settings.reference.when_disabled:
-        return replace(settings, effect=0.0)
-    return None
-
-
-def is_active(settings: MotionSettings, moment: Moment) -> bool:
-    """Whether the moment's noise level lies in the motion model's range. settings: what `at` gave."""
-    if is_zero(settings.effect):
-        return False
-    if settings.start_percent <= 0.0 and settings.end_percent >= 1.0:
-        return True
-    return moment.is_within(settings.start_percent, settings.end_percent, moment.levels[-1])
+def at_work(motion_models: list[ModelPatcher], call: Call) -> list[Steered]:
+    """The motion models that are at work in this call. Those whose range is over leave the GPU."""
+    settled = [(motion, motion.get_attachment(KEY).at(call.moment)) for motion in motion_models]
+    call.run.release(settled, call.moment)
+    active = [(motion, settings.at_work(call.moment)) for motion, settings in settled]
+    return [Steered(motion, settings, call) for motion, settings in active if settings is not None]

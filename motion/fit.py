@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from comfy.ldm.modules.attention import SpatialTransformer
 from comfy.ldm.modules.diffusionmodules.openaimodel import ResBlock, UNetModel
+from comfy.model_base import BaseModel
 from comfy.model_patcher import ModelPatcher
 from torch import nn
 
@@ -34,6 +35,11 @@ def check_fit(model: ModelPatcher, motion_format: MotionFormat) -> None:
                 f"This is a motion model for {family.base} ({family.name}), "
                 f"but the connected model is {base_name(model)}. {advice}"
             )
+
+
+def plain_unet(base: BaseModel) -> nn.Module:
+    """The UNet of the host's model, also where it is compiled for the call."""
+    return getattr(base.diffusion_model, "_orig_mod", base.diffusion_model)
 
 
 def base_name(model: ModelPatcher) -> str:

@@ -110,7 +110,7 @@ def patcher_of(motion_format: MotionFormat, weights: dict[str, torch.Tensor], di
         dtype=dtype,
         device=offload_device,
     )
-    patcher = held_by_the_host(model, device, offload_device, disable_dynamic)
+    patcher = host_patcher(model, device, offload_device, disable_dynamic)
     model.keep_learnt_tables(weights)
     tensors = {key: value for key, value in weights.items() if not TABLE.search(key)}
     if not patcher.is_dynamic():  # which casts them when they are needed
@@ -121,7 +121,7 @@ def patcher_of(motion_format: MotionFormat, weights: dict[str, torch.Tensor], di
     return patcher
 
 
-def held_by_the_host(
+def host_patcher(
     model: torch.nn.Module, load_device: torch.device, offload_device: torch.device, disable_dynamic: bool
 ) -> ModelPatcher:
     """A patcher of the host for `model`, on `offload_device`, with its dynamic VRAM or without."""

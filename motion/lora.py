@@ -10,10 +10,10 @@ import torch
 from comfy.model_patcher import ModelPatcher
 from torch import Tensor, nn
 
-from .load import held_by_the_host, read_tensors
+from .load import host_patcher, read_tensors
 from .low_rank import TEMPORAL, Factors, MotionLoRA, NotAMotionLoRA, factors_of, matched, what_else
 from .settings import STRONGEST, in_range
-from .strength import Strength
+from .strength import Amount, Moment, Strength, amount_at, is_zero
 
 LORAS = "animatediff_loras"
 """Our name in a motion model's additional models: LoRAs whose strength changes while it runs."""
@@ -66,8 +66,7 @@ def with_motion_lora(
     else:
         running = running_lora(motion_model, layers)
         running.set_attachments(STRENGTH, scaled(schedule, strength))
-        others = motion_model.get_additional_models_with_key(LORAS)
-        motion_model.set_additional_models(LORAS, [*others, running])
+        motion_model.set_additional_models(LORAS, [*scheduled_loras(motion_model), running])
     return motion_model, line
 
 
@@ -118,9 +117,21 @@ def running_lora(
     device = motion_model.offload_device
     model = RunningLoRA(layers, comfy.ops.manual_cast, dtype=dtype, device=device)
     model.requires_grad_(False).eval()
-    patcher = held_by_the_host(model, motion_model.load_device, device, disable_dynamic)
+    patcher = host_patcher(model, motion_model.load_device, device, disable_dynamic)
     patcher.cached_patcher_init = (running_lora, (motion_model, layers))
     return patcher
+
+
+def scheduled_loras(motion_model: ModelPatcher) -> list[ModelPatcher]:
+    """The LoRAs of a motion model whose strength changes while it runs."""
+    return motion_model.get_additional_models_with_key(LORAS)
+
+
+def running_loras(motion_model: ModelPatcher, moment: Moment) -> list[tuple[RunningLoRA, Amount]]:
+    """(LoRA, its strength at that moment); those at 0 are left out."""
+    loras = scheduled_loras(motion_model)
+    strengths = [(lora.model, amount_at(lora.get_attachment(STRENGTH), moment)) for lora in loras]
+    return [(lora, amount) for lora, amount in strengths if not is_zero(amount)]
 
 
 def scaled(schedule: Strength, strength: float) -> Strength:

@@ -17,7 +17,7 @@ LEARNT = 1e-3
 class NoMotion(nn.Module):
     """Stands in an `encoder_only` model where a temporal transformer would: passes on what it gets."""
 
-    def forward(self, x: Tensor, *steering) -> Tensor:
+    def forward(self, x: Tensor, steering) -> Tensor:
         return x
 
 

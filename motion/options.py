@@ -4,13 +4,16 @@ What calls are told travels in `transformer_options`, under the names below.
 """
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import torch
+from comfy.model_base import BaseModel
 from comfy.model_patcher import ModelPatcher
 from torch import Tensor
 
 from .settings import MotionSettings
-from .strength import Area, Moment, Part
+from .strength import Amounts, Area, Moment, Part
+from .temporal import Views, views_on
 
 KEY = "animatediff"
 """Our name in the host's registers: wrappers, additional models, attachments, `transformer_options`."""
@@ -51,7 +54,7 @@ class MotionRun:
     released: list[ModelPatcher] = field(default_factory=list)
     """Motion models whose range is over."""
     features: dict = field(default_factory=dict)
-    """The last features of each reference (`picture.Picture.kept`)."""
+    """The last features of each reference (`picture.features`)."""
     caches: list = field(default_factory=list)
     """What EasyCache kept for each window in the last evaluation of the model (`step_caches.Kept`)."""
 
@@ -73,6 +76,31 @@ class MotionRun:
                     motion.partially_unload(motion.offload_device, 1e32)
 
 
+@dataclass(frozen=True)
+class Call:
+    """One call of the UNet: what is the same for all motion models in it."""
+
+    base: BaseModel
+    """The host's model."""
+    x: Tensor
+    """Its latents: (conds videos frames) c h w."""
+    frames: int
+    """Of each video."""
+    run: MotionRun
+    part: Part
+    moment: Moment
+    views: Views | None = None
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of hidden states."""
+        return self.base.get_dtype_inference()
+
+    @cached_property
+    def amounts(self) -> Amounts:
+        return Amounts(self.part, len(self.x), self.x.device)
+
+
 def moment_at(run: MotionRun, sigma: Tensor, options: dict, sampling) -> Moment:
     """The moment at noise level `sigma` (one entry per picture), which is noted in the run: keyframes count levels."""
     level = float(sigma.max())
@@ -87,12 +115,13 @@ def moment_at(run: MotionRun, sigma: Tensor, options: dict, sampling) -> Moment:
     )
 
 
-def frames_of_call(batch: int, options: dict, run: MotionRun | None) -> int:
+def frames_of_call(batch: int, options: dict) -> int:
     """Frames of each video in a call of `batch` pictures (one video per cond and window, the host's order).
 
     Other packs may batch differently (tiles, say): where the clip is run whole and its length is known, that length
     decides, so that no motion module ever mixes two videos.
     """
+    run: MotionRun | None = options.get(KEY)
     videos = (len(options.get("cond_or_uncond", ())) or 1) * options.get(VIDEOS_PER_COND, 1)
     frames, rest = divmod(batch, videos)
     if run is not None and options.get("context_window") is None and frames != run.frames:
@@ -105,9 +134,8 @@ def frames_of_call(batch: int, options: dict, run: MotionRun | None) -> int:
     return frames
 
 
-def ad_params(frames: int, run: MotionRun | None, window) -> dict:
+def ad_params(frames: int, run: MotionRun, window) -> dict:
     """What other packs (IPAdapter plus, Advanced-ControlNet) read to know where this call lies in the whole clip."""
-    run = run or MotionRun(frames)
     first = run.first_frame
     if window is None:
         indices = list(range(first, first + frames)) if first else None
@@ -146,3 +174,11 @@ def part_of(frames: int, options: dict) -> Part:
     indices = options["ad_params"]["sub_idxs"] or list(range(frames))
     areas = options.get(AREAS, {})
     return Part(indices, tuple(areas.get(uuid) for uuid in options.get("uuids", ())) if areas else ())
+
+
+def views_of(options: dict, device: torch.device) -> Views | None:
+    """The views inside each video of a call with these options."""
+    views = options.get(VIEWS)
+    if views is None:
+        return None
+    return views_on(device, tuple((tuple(frames), tuple(weights)) for frames, weights in views))

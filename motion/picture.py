@@ -1,16 +1,15 @@
 """The picture that a motion model with an image encoder starts from: checked once, encoded while a sampler runs."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import comfy.utils
-import torch
 from comfy.model_patcher import ModelPatcher
 from comfy.sd import VAE
 from torch import Tensor
 
 from .formats import LATENT_CHANNELS
 from .image_encoder import ImageEncoder
+from .options import Call
 from .settings import MotionSettings, ReferencePicture
 from .strength import Strength
 
@@ -89,32 +88,19 @@ def check_inputs(image: Tensor, vae: VAE | None, latents: Tensor) -> None:
         )
 
 
-@dataclass(frozen=True)
-class Picture:
-    """The reference of one motion model in one call of the UNet, and how it is encoded."""
+def features(encoder: ImageEncoder, reference: ReferencePicture, call: Call) -> list[Tensor]:
+    """Per level what the picture adds to the hidden state of one cond: (videos frames) c h w.
 
-    encoder: ImageEncoder
-    reference: ReferencePicture
-    process_in: Callable[[Tensor], Tensor]
-    """The checkpoint's scaling of latents for its UNet."""
-    size: tuple[int, int]
-    """Height and width of the call's latents."""
-    indices: list[int]
-    """The frames of all videos of one cond, in the whole clip."""
-    frames: int
-    """Frames per video."""
-    kept: dict = field(default_factory=dict)
-    """The run's last features for each encoder, reference, size and device."""
-
-    def features(self, device: torch.device, dtype: torch.dtype) -> list[Tensor]:
-        """Per level what is added to the hidden state of one cond: (videos frames) c h w."""
-        latents = self.reference.latents
-        rows = [index % len(latents) for index in self.indices]
-        wanted = (rows, self.frames, dtype)
-        key = (self.encoder, self.reference, self.size, device)
-        if self.kept.get(key, (None,))[0] != wanted:
-            height, width = self.size
-            fitted = comfy.utils.common_upscale(latents[rows].float(), width, height, "nearest-exact", "center")
-            scaled = self.process_in(fitted.to(device)).to(dtype)
-            self.kept[key] = wanted, self.encoder(scaled, self.frames, self.reference.drift)
-        return self.kept[key][1]
+    The last ones of each encoder, reference, size and device are kept in the run.
+    """
+    device, size, kept = call.x.device, tuple(call.x.shape[-2:]), call.run.features
+    pictures = [index % len(reference.latents) for index in call.part.frames]
+    wanted = (pictures, call.frames, call.dtype)
+    key = (encoder, reference, size, device)
+    if kept.get(key, (None,))[0] != wanted:
+        height, width = size
+        latents = reference.latents[pictures].float()
+        fitted = comfy.utils.common_upscale(latents, width, height, "nearest-exact", "center")
+        scaled = call.base.process_latent_in(fitted.to(device)).to(call.dtype)
+        kept[key] = wanted, encoder(scaled, call.frames, reference.drift)
+    return kept[key][1]

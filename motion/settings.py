@@ -113,6 +113,20 @@ class MotionSettings:
             reference=None if shown is None or is_zero(amount_at(shown.strength, moment)) else shown,
         )
 
+    def at_work(self, moment: Moment) -> "MotionSettings | None":
+        """Of what `at` gave: itself where the motion model runs; without effect where only its picture is added; or
+        None."""
+        if not is_zero(self.effect) and self.is_within(moment):
+            return self
+        if self.reference is not None and self.reference.when_disabled:
+            return replace(self, effect=0.0)
+        return None
+
+    def is_within(self, moment: Moment) -> bool:
+        """Whether the moment's noise level lies in the motion model's range."""
+        whole = self.start_percent <= 0.0 and self.end_percent >= 1.0
+        return whole or moment.is_within(self.start_percent, self.end_percent, moment.levels[-1])
+
     def of(self, site: str, moment: Moment) -> tuple[Amount, tuple[Amount, ...]]:
         """(effect, motion scale of each attention) of the module at `site`, for settings that `at` gave."""
         block = next((block for block in self.blocks if block.fits(site)), BlockStrength())

@@ -131,6 +131,11 @@ class Seen:
         return torch.cat([fitted[cond] for cond in self.conds]).unsqueeze(1).to(like)
 
 
+def over(amount: float | Seen, like: Tensor) -> float | Tensor:
+    """What of an amount acts on the pictures `like` ((conds videos frames) c h w)."""
+    return amount.over(like) if isinstance(amount, Seen) else amount
+
+
 def seen(amount: Tensor, part: Part, pictures: int, device: torch.device) -> Seen:
     """amount: (frames of the whole clip, height, width). pictures: how many a call has."""
     own = rows(amount, part.frames)

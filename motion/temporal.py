@@ -5,8 +5,8 @@ Shapes are written as einops does; f is the frames of one video, b the videos of
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import torch
@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from .chunks import chunks
 from .formats import HEADS
+from .strength import Seen
 
 Attention = Callable[[Tensor, Tensor, Tensor, int], Tensor]
 """(q, k, v, heads) -> out, all of the shape (n, f, c)."""
@@ -49,48 +50,53 @@ def views_on(device: torch.device, windows: tuple[tuple[tuple[int, ...], tuple[f
 
 @dataclass(frozen=True)
 class LowRank:
-    """One layer's share of a motion LoRA that is added while the layer runs: y + strength up(down(x))."""
+    """What a motion LoRA adds to one linear layer while that runs: y + strength up(down(x))."""
 
+    layer: nn.Module
     down: nn.Module
     up: nn.Module
-    strength: float | Tensor
-    """A number, or (n f 1) for tokens (n f c); the rank's scale is in it."""
+    strength: float | Seen | Tensor
+    """The rank's scale is in it."""
 
 
 @dataclass(frozen=True)
 class Steering:
-    """What steers one motion module in one call. Tensors go with its tokens: (n f 1) for (n f c)."""
+    """What steers one motion module in one call.
 
-    scales: tuple[float | Tensor, ...] = (1.0,)
+    Its strengths are numbers, or what goes with the hidden state in its present form: `Seen` for a whole call,
+    (b f) 1 h w for pictures (b f) c h w, (n f 1) for tokens (n f c).
+    """
+
+    frames: int
+    """Of each video; those of one video are contiguous."""
+    norm_across_frames: bool = False
+    """The GroupNorm averages over f, h, w of a video (diffusers; the SDXL branch) instead of over h, w of a frame
+    (guoyww's SD1.5 code)."""
+    scales: tuple[float | Seen | Tensor, ...] = (1.0,)
     """Motion scale of each attention of a block; the last one holds for those after it."""
-    loras: Mapping[nn.Module, Sequence[LowRank]] = field(default_factory=dict)
-    """Linear layer -> what is added to it."""
+    loras: tuple[LowRank, ...] = ()
     positions: Tensor | None = None
     """(f c): the sinusoid for no fewer frames than the tokens have, where it is at hand."""
+    views: Views | None = None
 
     def scale(self, attention: int) -> float | Tensor:
         return self.scales[min(attention, len(self.scales) - 1)]
 
     def linear(self, layer: nn.Module, x: Tensor) -> Tensor:
         y = layer(x)
-        for lora in self.loras.get(layer, ()):
-            y = y + lora.up(lora.down(x)) * lora.strength
+        for lora in self.loras:
+            if lora.layer is layer:
+                y = y + lora.up(lora.down(x)) * lora.strength
         return y
 
-    def mapped(self, change: Callable[[Tensor], Tensor]) -> "Steering":
-        """The same with `change` done to every strength that is a tensor."""
+    def mapped(self, change: Callable) -> "Steering":
+        """The same with `change` done to every strength that is no number."""
 
-        def of(value):
-            return change(value) if isinstance(value, Tensor) else value
+        def of(strength):
+            return change(strength) if isinstance(strength, (Seen, Tensor)) else strength
 
-        loras = {
-            layer: [LowRank(lora.down, lora.up, of(lora.strength)) for lora in found]
-            for layer, found in self.loras.items()
-        }
-        return Steering(tuple(of(scale) for scale in self.scales), loras, self.positions)
-
-
-PLAIN = Steering()
+        loras = tuple(replace(lora, strength=of(lora.strength)) for lora in self.loras)
+        return replace(self, scales=tuple(of(scale) for scale in self.scales), loras=loras)
 
 
 def scaled_dot_product(q: Tensor, k: Tensor, v: Tensor, heads: int) -> Tensor:
@@ -138,7 +144,7 @@ class TemporalAttention(nn.Module):
             return sinusoid_on(*like.shape[1:], like.device, like.dtype)
         return table[: like.shape[1]].to(like)
 
-    def forward(self, x: Tensor, scale: float | Tensor = 1.0, steering: Steering = PLAIN) -> Tensor:
+    def forward(self, x: Tensor, scale: float | Tensor, steering: Steering) -> Tensor:
         """x: n f c. `scale` (motion scale) multiplies the keys, so the logits: 1 is as trained."""
         x = x + self.positions(x, steering)
         q, k, v = (steering.linear(layer, x) for layer in (self.to_q, self.to_k, self.to_v))
@@ -154,7 +160,7 @@ class GEGLU(nn.Module):
         super().__init__()
         self.proj = operations.Linear(channels, inner * 2, **place)
 
-    def forward(self, x: Tensor, steering: Steering = PLAIN) -> Tensor:
+    def forward(self, x: Tensor, steering: Steering) -> Tensor:
         value, gate = steering.linear(self.proj, x).chunk(2, dim=-1)
         return value * F.gelu(gate)
 
@@ -168,7 +174,7 @@ class FeedForward(nn.Module):
             GEGLU(channels, inner, operations, **place), nn.Identity(), operations.Linear(inner, channels, **place)
         )
 
-    def forward(self, x: Tensor, steering: Steering = PLAIN) -> Tensor:
+    def forward(self, x: Tensor, steering: Steering) -> Tensor:
         return steering.linear(self.net[2], self.net[0](x, steering))
 
 
@@ -182,9 +188,9 @@ class TemporalBlock(nn.Module):
         self.ff = FeedForward(channels, operations, **place)
         self.ff_norm = operations.LayerNorm(channels, **place)
 
-    def forward(self, x: Tensor, views: Views | None = None, steering: Steering = PLAIN) -> Tensor:
+    def forward(self, x: Tensor, steering: Steering) -> Tensor:
         """x: n f c."""
-        x = self.attend(x, steering) if views is None else self.attend_in_views(x, views, steering)
+        x = self.attend(x, steering) if steering.views is None else self.attend_in_views(x, steering.views, steering)
         return x + self.ff(self.ff_norm(x), steering)
 
     def attend(self, x: Tensor, steering: Steering) -> Tensor:
@@ -219,20 +225,10 @@ class TemporalTransformer(nn.Module):
         self.transformer_blocks = nn.ModuleList([TemporalBlock(channels, attentions, attention, operations, **place)])
         self.proj_out = operations.Linear(channels, channels, **place)
 
-    def forward(
-        self,
-        x: Tensor,
-        frames: int,
-        norm_across_frames: bool = False,
-        views: Views | None = None,
-        steering: Steering = PLAIN,
-    ) -> Tensor:
-        """x: (b f) c h w -> the same shape; the frames of one video are contiguous.
-
-        `norm_across_frames`: the GroupNorm averages over f, h, w of a video (diffusers; the SDXL branch) instead
-        of over h, w of a frame (guoyww's SD1.5 code). `steering`: its tensors are (b f) 1 h w or (b f) 1 1 1.
-        """
-        if norm_across_frames:
+    def forward(self, x: Tensor, steering: Steering) -> Tensor:
+        """x: (b f) c h w -> the same shape. `steering`: its tensors are (b f) 1 h w or (b f) 1 1 1."""
+        frames = steering.frames
+        if steering.norm_across_frames:
             y = self.norm(rearrange(x, "(b f) c h w -> b c (f h) w", f=frames))
             y = rearrange(y, "b c (f h) w -> b f c (h w)", f=frames, w=x.shape[-1])
         else:
@@ -241,20 +237,20 @@ class TemporalTransformer(nn.Module):
         flat = rearrange(x, "(b f) c h w -> b f c (h w)", f=frames)
         parts = chunks(flat.shape[-1], len(x), flat.shape[2], x.device)
         if len(parts) == 1:
-            return (flat + self.move(y, views, steering)).reshape(x.shape)
+            return (flat + self.move(y, steering)).reshape(x.shape)
         out = torch.empty_like(flat)
         for pixels in parts:
             own = steering.mapped(lambda amount, pixels=pixels: amount[..., pixels])
-            out[..., pixels] = flat[..., pixels] + self.move(y[..., pixels], views, own)
+            out[..., pixels] = flat[..., pixels] + self.move(y[..., pixels], own)
         return out.view_as(x)
 
-    def move(self, y: Tensor, views: Views | None, steering: Steering) -> Tensor:
+    def move(self, y: Tensor, steering: Steering) -> Tensor:
         """What is added to a hidden state whose normalised pixels these are. y: b f c pixels -> the same shape."""
         videos = y.shape[0]
         steering = steering.mapped(lambda amount: rearrange(amount, "b f c pixels -> (b pixels) f c"))
         y = self.proj_in(rearrange(y, "b f c pixels -> (b pixels) f c"))
         for block in self.transformer_blocks:
-            y = block(y, views, steering)
+            y = block(y, steering)
         return rearrange(self.proj_out(y), "(b pixels) f c -> b f c pixels", b=videos)
 
 

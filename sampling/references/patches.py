@@ -14,8 +14,8 @@ from comfy.model_base import SDXL
 from comfy.patcher_extension import WrappersMP
 from torch import Tensor, nn
 
-from ...motion.call import LAYER_PATCH, entered, plain_unet
-from ...motion.fit import blocks_of
+from ...motion.call import LAYER_PATCH, attached
+from ...motion.fit import blocks_of, plain_unet
 from ...motion.options import KEY
 from .attention import (
     adain_blocks,
@@ -60,7 +60,7 @@ class WindowReferences:
             executor, x, t, c_concat=None, c_crossattn=None, control=None, transformer_options=None, **kwargs
         ):
             call = ReferenceCall(self, number, executor.class_obj, x.shape, transformer_options)
-            options, kwargs = entered(call, executor.class_obj, transformer_options, kwargs)
+            options, kwargs = attached(call, executor.class_obj, transformer_options, kwargs)
             return executor(x, t, c_concat, c_crossattn, control, options, **kwargs)
 
         # Behind the motion models' wrapper, so that these patches come around the motion modules.
@@ -101,7 +101,7 @@ class ReferenceCall:
         self.others = list(patches.get(LAYER_PATCH, ()))
         self.others_attention = options.get("patches_replace", {}).get("attn1", {})
 
-    def enter(self, options: dict) -> dict:
+    def attached(self, options: dict) -> dict:
         """A private copy of `transformer_options` with our patches: around those of others."""
         patches = dict(options.get("patches", {}))
         patches["attn1_patch"] = [self.note_input, *patches.get("attn1_patch", ()), self.add_reference]

@@ -8,7 +8,7 @@ from animatediff_native.motion.formats import TABLE, detect
 from animatediff_native.motion.image_encoder import ImageEncoder
 from animatediff_native.motion.model import MotionModel
 from animatediff_native.motion.settings import MotionSettings
-from animatediff_native.motion.temporal import TemporalTransformer, views_on
+from animatediff_native.motion.temporal import Steering, TemporalTransformer, views_on
 from animatediff_native.sampling.windows import fuse
 from einops import rearrange
 from oracles import data, relative_error
@@ -38,7 +38,7 @@ def test_motion_module(module, clip, maker, across_frames):
     tensors = data("mm_c64.io")
     x = tensors[clip]
     frames = x.shape[2]
-    y = module(rearrange(x, "b c f h w -> (b f) c h w"), frames, norm_across_frames=across_frames)
+    y = module(rearrange(x, "b c f h w -> (b f) c h w"), Steering(frames, across_frames))
     expected = rearrange(tensors[f"{clip}.out.{maker}"], "b c f h w -> (b f) c h w")
     assert relative_error(y, expected) < 1e-5
 
@@ -48,7 +48,8 @@ def test_views_are_freenoises_windows(module):
     tensors = data("freenoise")
     windows = tensors["block.f20.windows"].tolist()
     views = tuple((tuple(range(start, end)), tuple(fuse.pyramid(end - start))) for start, end in windows)
-    found = module.transformer_blocks[0](tensors["block.f20.in"], views=views_on(torch.device("cpu"), views))
+    steering = Steering(20, views=views_on(torch.device("cpu"), views))
+    found = module.transformer_blocks[0](tensors["block.f20.in"], steering)
     assert relative_error(found, tensors["block.f20.out"]) < 1e-5
     assert [torch.tensor(fuse.pyramid(n)).equal(tensors[f"weights.pyramid.{n}"]) for n in (8, 15, 16)] == [True] * 3
 
@@ -117,5 +118,5 @@ def test_against_the_diffusers_package():
         x = torch.randn(2 * 8, channels, 4, 6, generator=generator) * torch.linspace(0.3, 2, 16).view(-1, 1, 1, 1)
         expected = theirs(x, num_frames=8)
         expected = getattr(expected, "sample", expected)
-        assert relative_error(ours(x, 8, norm_across_frames=True), expected) < 1e-5, site
-        assert relative_error(ours(x, 8), expected) > 1e-3, site
+        assert relative_error(ours(x, Steering(8, norm_across_frames=True)), expected) < 1e-5, site
+        assert relative_error(ours(x, Steering(8)), expected) > 1e-3, site
