@@ -100,7 +100,10 @@ PURE = {
     "sampling/sigmas": ["tables"],
     "sampling/values": ["indexed", "keyframes", "prompts", "schedules"],
     "sampling/windows": ["blend", "drawing", "fuse", "plan", "presets"],
-    "training": ["camera", "captions", "clips", "examples"],
+    "training": [
+        *("camera", "captions", "clips", "examples"),
+        *("draws", "fresh", "layouts", "levels", "losses", "plan"),
+    ],
 }
 
 
