@@ -21,8 +21,10 @@ def chunks(total: int, tokens: int, channels: int, device: torch.device, unit: i
 
     channels: of the hidden state. total is a multiple of unit.
     """
-    if torch.compiler.is_compiling():
-        return [slice(0, total)]  # the compiler makes its own, and slices would only make its work longer
+    if torch.compiler.is_compiling() or torch.is_grad_enabled():
+        # The compiler makes its own, and slices would only make its work longer. In training, each slice would cost a
+        # copy of the whole gradient; memory is bounded there by checkpointing.
+        return [slice(0, total)]
     if device.type == "cpu":
         most = CPU_TOKENS if total * tokens * channels > CPU_ELEMENTS else total * tokens
     else:

@@ -99,10 +99,15 @@ def with_image_encoder(
     return weights | encoder, replace(motion_format, image_encoder=True)
 
 
-def patcher_of(motion_format: MotionFormat, weights: dict[str, torch.Tensor], disable_dynamic: bool) -> ModelPatcher:
-    """The host's patcher for a MotionModel with these canonical weights."""
+def patcher_of(
+    motion_format: MotionFormat,
+    weights: dict[str, torch.Tensor],
+    disable_dynamic: bool,
+    dtype: torch.dtype | None = None,
+) -> ModelPatcher:
+    """The host's patcher for a MotionModel with these canonical weights. dtype: None for what the host would take."""
     device, offload_device = comfy.model_management.get_torch_device(), comfy.model_management.unet_offload_device()
-    dtype = _weight_dtype(comfy.utils.weight_dtype(weights))
+    dtype = dtype or _weight_dtype(comfy.utils.weight_dtype(weights))
     model = MotionModel(
         motion_format,
         attention=comfy.ldm.modules.attention.optimized_attention_for_device(device, small_input=True),

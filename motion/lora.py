@@ -110,10 +110,16 @@ class RunningLoRA(nn.Module):
 
 
 def running_lora(
-    motion_model: ModelPatcher, layers: Mapping[str, Factors], disable_dynamic: bool = False
+    motion_model: ModelPatcher,
+    layers: Mapping[str, Factors],
+    disable_dynamic: bool = False,
+    dtype: torch.dtype | None = None,
 ) -> ModelPatcher:
-    """The host's patcher for a RunningLoRA. `disable_dynamic`: as the host's own loaders have it."""
-    dtype = next(motion_model.model.parameters()).dtype
+    """The host's patcher for a RunningLoRA. `disable_dynamic`: as the host's own loaders have it.
+
+    dtype: None for what the motion model has.
+    """
+    dtype = dtype or next(motion_model.model.parameters()).dtype
     device = motion_model.offload_device
     model = RunningLoRA(layers, comfy.ops.manual_cast, dtype=dtype, device=device)
     model.requires_grad_(False).eval()

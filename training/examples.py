@@ -1,6 +1,6 @@
 """What a training run learns from: clips that the VAE and the text encoder have seen already. Pure data."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from torch import Tensor
 
@@ -62,3 +62,7 @@ class Examples:
     def frames(self) -> int:
         """Of the longest clip."""
         return max(item.frames for item in self.items)
+
+    def of(self, items: tuple[Example, ...]) -> "Examples":
+        """The same with only these clips."""
+        return replace(self, items=items)

@@ -1,0 +1,263 @@
+"""Training on the host's own UNet: what it changes, what it leaves, and what it does when it is stopped."""
+
+import comfy.model_management
+import pytest
+import torch
+from animatediff_native.motion.attach import attach
+from animatediff_native.motion.settings import MotionSettings
+from animatediff_native.sampling.sigmas.beta_schedules import with_beta_schedule
+from animatediff_native.training import saves
+from animatediff_native.training.loop import NotANumber
+from animatediff_native.training.recompute import with_recomputing
+from animatediff_native.training.step import Drawn, Learning, denoised, drawn, encoded
+from animatediff_native.training.subject import subject_of
+from comfy.patcher_extension import WrappersMP
+from small_training import (
+    Silent,
+    conditioning,
+    examples,
+    motion_model,
+    plan,
+    same,
+    seeded,
+    small_unet,
+    trained,
+    weights_of,
+)
+
+
+@pytest.fixture(scope="module")
+def model():
+    with torch.inference_mode():  # as a loader's node makes it
+        return small_unet()
+
+
+@pytest.fixture(scope="module")
+def motion():
+    with torch.inference_mode():
+        return motion_model("v3")
+
+
+def test_a_motion_lora_learns_and_nothing_else_changes(model, motion, tmp_path):
+    before = weights_of(model), weights_of(motion)
+    with torch.inference_mode():
+        subject, state = trained(model, motion, examples(), plan(), tmp_path)
+    ups = {name: value for name, value in state.parameters.items() if name.endswith("up.weight")}
+    assert len(ups) == 20 * 2 * 4 and all(bool(value.any()) for value in ups.values())
+    assert all(value.dtype == torch.float32 for value in ups.values())
+    assert same(weights_of(model), before[0]) and same(weights_of(motion), before[1])
+    unet, copied = subject.model.model.diffusion_model, subject.model.get_nested_additional_models()[0].model
+    assert same(unet.state_dict(), model.model.diffusion_model.state_dict()) and same(copied.state_dict(), before[1])
+    assert not any(parameter.requires_grad for parameter in model.model.parameters())
+    assert len(state.losses) == 3 and all(0 < loss < 5 for loss in state.losses)
+
+
+@pytest.mark.parametrize("options", [{}, {"ema": 0.5, "schedule": "cosine", "warmup": 2}], ids=["plain", "averaged"])
+def test_six_steps_are_three_and_a_resume_and_three(model, motion, tmp_path, options):
+    clips, six = examples(6, variants=2), plan(steps=6, sample_every=2, **options)
+    _, whole = trained(model, motion, clips, six, tmp_path / "whole")
+    stop = Silent(lambda state: comfy.model_management.interrupt_current_processing(state.step == 3))
+    with pytest.raises(comfy.model_management.InterruptProcessingException):
+        trained(model, motion, clips, six, tmp_path / "parts", stop)
+    assert stop.seen[-1] == "saved 3"
+    _, parts = trained(model, motion, clips, six, tmp_path / "parts")
+    assert parts.losses == whole.losses and parts.held_out == whole.held_out and len(whole.held_out) == 4
+    assert same(parts.parameters, whole.parameters) and same(parts.averaged, whole.averaged)
+
+
+def test_a_cancelled_run_saves_and_says_how_to_go_on(model, motion, tmp_path, caplog):
+    stop = Silent(lambda state: comfy.model_management.interrupt_current_processing(state.step == 2))
+    with pytest.raises(comfy.model_management.InterruptProcessingException), caplog.at_level("INFO"):
+        trained(model, motion, examples(), plan(), tmp_path, stop)
+    assert [path.name for path in saves.saves_in(tmp_path)] == ["checkpoint_000002.safetensors"]
+    assert "'test' is saved at step 2 of 3: run it again to go on from there." in caplog.text
+    _, state = trained(model, motion, examples(), plan(), tmp_path)
+    assert state.step == 3
+
+
+def test_a_loss_that_is_not_a_number_stops_with_the_last_good_step(model, motion, tmp_path):
+    clips = examples()
+
+    def poison(state):
+        if state.step == 2:
+            clips.items[0].latents.fill_(torch.nan)
+            clips.items[1].latents.fill_(torch.nan)
+
+    with pytest.raises(NotANumber, match=r"^The loss is not a number at step 3 \(learning rate 0.001.*step 2 is saved"):
+        trained(model, motion, clips, plan(), tmp_path, Silent(poison))
+    _, two = trained(model, motion, examples(), plan(steps=2), tmp_path / "two")
+    _, kept = trained(model, motion, examples(), plan(steps=2), tmp_path)
+    assert kept.step == 2 and same(kept.parameters, two.parameters)
+
+
+def test_the_last_saves_stay(model, motion, tmp_path):
+    trained(model, motion, examples(1), plan(steps=5, save_every=1, keep=2), tmp_path)
+    assert [path.name for path in saves.saves_in(tmp_path)] == [f"checkpoint_00000{n}.safetensors" for n in (4, 5)]
+    assert not list(tmp_path.glob("*.part"))
+
+
+def test_a_save_that_fails_leaves_the_last_one(model, motion, tmp_path, monkeypatch):
+    trained(model, motion, examples(1), plan(steps=2), tmp_path)
+
+    def full(*arguments):
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(saves, "save_file", full)
+    with pytest.raises(RuntimeError, match="could not be written .No space left.*What was saved before is whole"):
+        trained(model, motion, examples(1), plan(steps=4), tmp_path)
+    monkeypatch.undo()
+    _, state = trained(model, motion, examples(1), plan(steps=4), tmp_path)
+    assert state.step == 4
+
+
+def test_a_resume_with_another_plan_or_other_clips_is_refused(model, motion, tmp_path):
+    trained(model, motion, examples(1), plan(steps=1), tmp_path)
+    with pytest.raises(ValueError, match="'test' was trained with other settings so far: rank 4, now 8. Choose start"):
+        trained(model, motion, examples(1), plan(steps=2, rank=8), tmp_path)
+    others = examples(1)
+    object.__setattr__(others, "hash", "f" * 16)
+    with pytest.raises(ValueError, match=r"other clips so far \(hash 01234567, now ffffffff\)"):
+        trained(model, motion, others, plan(steps=2), tmp_path)
+    _, anew = trained(model, motion, others, plan(steps=1, rank=8), tmp_path, resume=False)
+    assert anew.step == 1
+
+
+@pytest.mark.parametrize("loss", ["plain", "motion only", "motion and appearance"])
+def test_two_batches_of_one_are_one_batch_of_two(model, motion, tmp_path, loss):
+    clips = examples(3, size=16)
+    _, batch = trained(model, motion, clips, plan(steps=1, batch=2, loss=loss), tmp_path / "batch")
+    _, accumulated = trained(model, motion, clips, plan(steps=1, accumulate=2, loss=loss), tmp_path / "accumulated")
+    assert batch.losses == pytest.approx(accumulated.losses, rel=1e-5)
+    for name, value in gradients(batch).items():
+        torch.testing.assert_close(value, gradients(accumulated)[name], rtol=1e-3, atol=1e-6)
+
+
+def gradients(state):
+    """The first step's, out of AdamW's first moment."""
+    moments = state.optimizer.state
+    return {name: moments[parameter]["exp_avg"] for name, parameter in state.parameters.items()}
+
+
+@pytest.mark.parametrize("family", ["v3", "v1", "hotshot"])
+@pytest.mark.parametrize("kind", ["motion LoRA", "motion model"])
+def test_recomputed_layers_have_the_same_gradients(family, kind, tmp_path):
+    arch = "sdxl" if family == "hotshot" else "sd15"
+    with torch.inference_mode(False), torch.enable_grad():
+        subject = subject_of(small_unet(arch), motion_model(family, arch), plan(kind))
+        subject.load()
+        learning = Learning(subject, examples(1, arch=arch), plan(kind))
+        drawn_clip = Drawn(0, 0, 0, 0, 0.5, 0)
+        found = []
+        for recompute in (False, True):
+            if recompute:
+                with_recomputing(subject.model, subject.motion_format.family.norms)
+            for loss in learning.losses([drawn_clip]):
+                loss.backward()
+            found.append({name: value.grad.clone() for name, value in subject.parameters().items()})
+            for value in subject.parameters().values():
+                value.grad = None
+    assert same(*found) and sum(bool(value.any()) for value in found[0].values()) > 100
+
+
+def test_a_new_motion_model_changes_nothing_until_it_learns(model, tmp_path):
+    with torch.inference_mode(False), torch.enable_grad():
+        for kind in ("v3", "v2"):
+            subject = subject_of(model, None, plan("motion model", new_model=kind))
+            subject.load()
+            x, sigma = seeded(1, 4, 4, 8, 8), torch.tensor([3.0])
+            conds = [encoded(subject.model, conditioning(1), x.shape[1:])]
+            with torch.no_grad():
+                moving = denoised(subject.model, x, sigma, conds)
+                bare = attach_nothing(subject, x, sigma, conds)
+            assert torch.equal(moving, bare)
+
+
+def attach_nothing(subject, x, sigma, conds):
+    """The same call of the same UNet without the motion model's wrapper."""
+    model = subject.model.clone()
+    for kind in list(model.wrappers):
+        model.remove_wrappers_with_key(kind, "animatediff")
+    return denoised(model, x, sigma, conds)
+
+
+def test_a_motion_model_learns_and_the_unet_does_not(model, motion, tmp_path):
+    before = weights_of(model), weights_of(motion)
+    for given in (motion, None):
+        subject, state = trained(model, given, examples(), plan("motion model"), tmp_path / str(given is None))
+        start = weights_of(motion) if given else None
+        assert len(state.parameters) == len(motion.model.state_dict())
+        if given:
+            assert not any(torch.equal(state.parameters[f"motion.{key}"], value) for key, value in start.items())
+        assert all(bool(torch.isfinite(value).all()) for value in state.parameters.values())
+        assert same(subject.model.model.diffusion_model.state_dict(), model.model.diffusion_model.state_dict())
+    assert same(weights_of(model), before[0]) and same(weights_of(motion), before[1])
+
+
+def test_a_domain_adapter_learns_single_frames(model, tmp_path):
+    before = weights_of(model)
+    subject, state = trained(model, None, examples(frames=1, size=16), plan("domain adapter"), tmp_path)
+    ups = {name: value for name, value in state.parameters.items() if ".ups." in name}
+    assert len(ups) == 16 * 2 * 4 and all(bool(value.any()) for value in ups.values())
+    assert same(weights_of(model), before)
+
+
+def test_appearance_learns_from_frames_alone_and_motion_from_motion(model, motion):
+    with torch.inference_mode(False), torch.enable_grad():
+        subject = subject_of(model, motion, plan(loss="motion and appearance"))
+        subject.load()
+        learning = Learning(subject, examples(1, size=16), plan(loss="motion and appearance"))
+        parts = {}
+        for loss, name in zip(learning.losses([Drawn(0, 0, 0, 0, 0.5, 0)]), ("clip", "frame"), strict=True):
+            loss.backward()
+            parts[name] = {key.partition(".")[0] for key, each in subject.parameters().items() if each.grad is not None}
+            for each in subject.parameters().values():
+                each.grad = None
+        assert parts == {"clip": {"motion"}, "frame": {"spatial"}}
+        without = Drawn(0, 0, 0, 0, 0.5, 0, with_appearance=False)
+        assert len(list(learning.losses([without]))) == 1
+
+
+@pytest.mark.parametrize("arch", ["sd15", "sdxl"])
+def test_the_loss_is_the_official_one(arch, tmp_path):
+    """Mean squared error of the noise, at one timestep for the clip, on the UNet's own output."""
+    family = {"sd15": "v3", "sdxl": "sdxl"}[arch]
+    with torch.inference_mode(False), torch.enable_grad():
+        clips, own_plan = examples(1, arch=arch), plan()
+        subject = subject_of(small_unet(arch), motion_model(family, arch), own_plan)
+        subject.load()
+        learning, seen = Learning(subject, clips, own_plan), {}
+
+        def note(executor, *arguments, **kwargs):
+            seen["x"], seen["t"] = arguments[:2]
+            seen["prediction"] = executor(*arguments, **kwargs)
+            return seen["prediction"]
+
+        subject.model.add_wrapper_with_key(WrappersMP.DIFFUSION_MODEL, "test", note)
+        each = drawn(clips, own_plan, 5, 0, 1)
+        (loss,) = learning.losses([each])
+        sampling = subject.model.model.model_sampling
+        timestep = own_plan.options.drawn_levels.timestep(each.level, sampling.sigmas)
+        alpha = 1 / (sampling.sigmas[timestep] ** 2 + 1)
+        clean = learning.clean([each])[0]
+        noise = learning.noise(each, clean.shape)
+        noisy = alpha.sqrt() * clean + (1 - alpha).sqrt() * noise
+    torch.testing.assert_close(seen["x"], noisy, rtol=1e-5, atol=1e-5)
+    assert seen["t"].tolist() == [timestep] * len(clean)
+    assert loss.item() == pytest.approx((seen["prediction"] - noise).square().mean().item(), rel=1e-5)
+
+
+def test_a_clip_in_training_is_what_a_sampler_would_see(model, motion):
+    """The same numbers through the graph's own MODEL in inference mode."""
+    x, sigma = seeded(1, 4, 4, 8, 8), torch.tensor([2.0])
+    with torch.inference_mode(False), torch.enable_grad():
+        subject = subject_of(model, motion, plan())
+        subject.load()
+        conds = [encoded(subject.model, conditioning(1), x.shape[1:])]
+        training = denoised(subject.model, x, sigma, conds).detach()
+    plain = with_beta_schedule(attach(model, motion, MotionSettings()), "AnimateDiff SD1.5")
+    comfy.model_management.load_models_gpu([plain, *plain.get_nested_additional_models()], force_full_load=True)
+    plain.pre_run()
+    with torch.inference_mode():
+        other = denoised(plain, x, sigma, conds)
+    plain.cleanup()
+    torch.testing.assert_close(training, other, rtol=1e-4, atol=1e-4)
