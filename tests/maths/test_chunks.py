@@ -7,6 +7,12 @@ from animatediff_native.motion.chunks import CPU_ELEMENTS, CPU_TOKENS, ELEMENTS,
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 
 
+@pytest.fixture(autouse=True)
+def as_a_sampler_runs():
+    with torch.no_grad():
+        yield
+
+
 @pytest.mark.parametrize("device", [CPU, CUDA])
 @pytest.mark.parametrize("unit", [1, 16])
 @pytest.mark.parametrize("total", [16, 32, 48, 256])
@@ -27,3 +33,8 @@ def test_what_fits_is_not_cut():
     assert chunks(32, 4096, 320, CUDA) == [slice(0, 32)]
     assert len(chunks(32, 1024, 320, CPU)) == 32
     assert len(chunks(256, 4096, 320, CUDA)) == 6
+
+
+def test_what_is_trained_goes_whole():
+    with torch.enable_grad():
+        assert chunks(256, 4096, 320, CUDA) == [slice(0, 256)]
