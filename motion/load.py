@@ -2,7 +2,7 @@
 
 import logging
 import pickle
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import comfy.ldm.modules.attention
@@ -43,34 +43,52 @@ def register_folders() -> None:
         folder_paths.folder_names_and_paths[name] = (paths, set(endings) | folder_paths.supported_pt_extensions)
 
 
-def load_motion_model(
-    path: str,
-    adjustments: Adjustments = AS_IN_THE_FILE,
-    makes_tables: bool = False,
-    encoder_path: str = "",
-    encoder_only: bool = False,
-    disable_dynamic: bool = False,
-) -> ModelPatcher:
-    """The motion model of a file (.safetensors, .ckpt, .pt, .pth, .bin).
+@dataclass(frozen=True)
+class MotionFile:
+    """What a motion model is made from."""
 
-    `adjustments` are made to its weights and position tables; `makes_tables`: also to tables that the file leaves out.
-    `encoder_path`: a file whose image encoder it gets; `encoder_only`: its own image encoder without motion modules.
+    path: str
+    """.safetensors, .ckpt, .pt, .pth or .bin."""
+    adjustments: Adjustments = AS_IN_THE_FILE
+    """Of its weights and position tables."""
+    makes_tables: bool = False
+    """Whether tables that the file leaves out are adjusted, too."""
+    encoder_path: str = ""
+    """A file whose image encoder it gets."""
+    encoder_only: bool = False
+    """Its image encoder without motion modules."""
+
+
+def load_motion_model(path: str) -> ModelPatcher:
+    """The motion model of a file as it is. Raises as `made_from`."""
+    return made_from(MotionFile(path))
+
+
+def made_from(file: MotionFile, disable_dynamic: bool = False) -> ModelPatcher:
+    """The motion model of `file`, which the host calls again where it needs another one (`cached_patcher_init`).
+
     `disable_dynamic`: as the host's own loaders have it, for clones that its dynamic VRAM cannot hold.
     Raises NotAMotionModel with a sentence that says what the file is and where it belongs.
     """
-    weights, motion_format = read_motion_model(path)
-    if adjustments != AS_IN_THE_FILE:
-        weights = adjustments.of(with_tables(weights, motion_format) if makes_tables else weights)
+    weights, motion_format = read_motion_model(file.path)
+    if file.adjustments != AS_IN_THE_FILE:
+        weights = file.adjustments.of(with_tables(weights, motion_format) if file.makes_tables else weights)
         motion_format = replace(motion_format, stretched_to=table_length(weights))
-    if encoder_path:
-        weights, motion_format = with_image_encoder(weights, motion_format, path, encoder_path)
-    if encoder_only:
+    if file.encoder_path:
+        weights, motion_format = with_image_encoder(weights, motion_format, file)
+    if file.encoder_only:
         weights = {key: value for key, value in weights.items() if key.startswith(ENCODER)}
         motion_format = replace(motion_format, encoder_only=True)
     patcher = patcher_of(motion_format, weights, disable_dynamic)
-    patcher.cached_patcher_init = (load_motion_model, (path, adjustments, makes_tables, encoder_path, encoder_only))
-    log.info("%s: %s.", Path(path).name, motion_format.summary())
+    patcher.cached_patcher_init = (made_from, (file,))
+    log.info("%s: %s.", Path(file.path).name, motion_format.summary())
     return patcher
+
+
+def motion_file(motion_model: ModelPatcher) -> MotionFile | None:
+    """What a motion model was made from; None where that is no file."""
+    made = getattr(motion_model, "cached_patcher_init", None)
+    return made[1][0] if made else None
 
 
 def read_motion_model(path: str) -> tuple[dict[str, torch.Tensor], MotionFormat]:
@@ -86,14 +104,14 @@ def read_motion_model(path: str) -> tuple[dict[str, torch.Tensor], MotionFormat]
 
 
 def with_image_encoder(
-    weights: dict[str, torch.Tensor], motion_format: MotionFormat, path: str, encoder_path: str
+    weights: dict[str, torch.Tensor], motion_format: MotionFormat, file: MotionFile
 ) -> tuple[dict[str, torch.Tensor], MotionFormat]:
     """The same with the image encoder of another file in place of its own."""
-    others, other_format = read_motion_model(encoder_path)
+    others, other_format = read_motion_model(file.encoder_path)
     if other_format.channels != motion_format.channels:
         raise NotAMotionModel(
-            f"'{Path(path).name}' is a motion model for {motion_format.family.base}, and the image encoder of "
-            f"'{Path(encoder_path).name}' is for {other_format.family.base}. Choose two of one kind."
+            f"'{Path(file.path).name}' is a motion model for {motion_format.family.base}, and the image encoder of "
+            f"'{Path(file.encoder_path).name}' is for {other_format.family.base}. Choose two of one kind."
         )
     encoder = {key: value for key, value in others.items() if key.startswith(ENCODER)}
     return weights | encoder, replace(motion_format, image_encoder=True)
@@ -141,24 +159,24 @@ def encoder_alone(motion_model: ModelPatcher) -> ModelPatcher:
     weights = {ENCODER + key: value.clone() for key, value in encoder.items()}
     motion_format = replace(motion_model.model.format, encoder_only=True)
     patcher = patcher_of(motion_format, weights, disable_dynamic=not motion_model.is_dynamic())
-    factory, (*file, _) = motion_model.cached_patcher_init
-    patcher.cached_patcher_init = (factory, (*file, True))
+    patcher.cached_patcher_init = (made_from, (replace(motion_file(motion_model), encoder_only=True),))
     return patcher
 
 
 def encoder_file(motion_model: ModelPatcher) -> str:
     """The path of the file that the image encoder of a motion model is from."""
-    path, _, _, encoder_path, _ = motion_model.cached_patcher_init[1]
-    return encoder_path or path
+    file = motion_file(motion_model)
+    return file.encoder_path or file.path
 
 
 def readjusted(motion_model: ModelPatcher, adjustments: Adjustments) -> ModelPatcher:
     """The motion model of the same file, adjusted further. Raises ValueError behind a LoRA."""
     if motion_model.patches or motion_model.get_additional_models():
         raise ValueError("Adjust Motion Model changes the file's own weights: put it before Load Motion LoRA.")
-    path, before, _, *encoder = motion_model.cached_patcher_init[1]
+    file = motion_file(motion_model)
+    before = file.adjustments
     both = Adjustments((*before.positions, *adjustments.positions), (*before.weights, *adjustments.weights))
-    adjusted = load_motion_model(path, both, True, *encoder)
+    adjusted = made_from(replace(file, adjustments=both, makes_tables=True))
     for key, value in motion_model.attachments.items():  # a picture to start from
         adjusted.set_attachments(key, value)
     return adjusted

@@ -10,6 +10,7 @@ from PIL import Image
 from torch import Tensor
 
 from ..motion.formats import sites
+from ..motion.load import motion_file
 from .windows.handler import WindowHandler
 from .windows.plan import windows
 
@@ -36,8 +37,8 @@ def log_run(motion_models: list[ModelPatcher], frames: int, handler, sigmas: Ten
 
 
 def name_of(motion: ModelPatcher) -> str:
-    made = getattr(motion, "cached_patcher_init", None)
-    return Path(made[1][0]).name if made else "a motion model"
+    file = motion_file(motion)
+    return Path(file.path).name if file else "a motion model"
 
 
 def windows_text(handler, frames: int) -> str:

@@ -4,7 +4,7 @@ import folder_paths
 from comfy_api.latest import io
 
 from ...motion.attach import attach
-from ...motion.load import AS_IN_THE_FILE, MOTION_MODELS, load_motion_model
+from ...motion.load import AS_IN_THE_FILE, MOTION_MODELS, MotionFile, made_from
 from ...motion.lora import with_motion_lora
 from ...motion.settings import MotionSettings
 from ...motion.strength import Strength
@@ -151,9 +151,8 @@ def use_evolved_sampling(model, beta_schedule: str, m_models=(), context_options
 
 def loaded(name: str, ad_settings=None, encoder_path: str = ""):
     adjustments = AS_IN_THE_FILE if ad_settings is None else ad_settings.adjustments
-    return load_motion_model(
-        folder_paths.get_full_path_or_raise(MOTION_MODELS, name), adjustments, encoder_path=encoder_path
-    )
+    path = folder_paths.get_full_path_or_raise(MOTION_MODELS, name)
+    return made_from(MotionFile(path, adjustments, encoder_path=encoder_path))
 
 
 def with_loras(motion_model, motion_lora: tuple):
