@@ -5,8 +5,9 @@ from comfy.model_patcher import ModelPatcher
 from comfy.model_sampling import ModelSamplingDiscrete
 from comfy.patcher_extension import WrappersMP
 
-from ..motion.call import plain_unet, scheduled_loras
+from ..motion.fit import plain_unet
 from ..motion.formats import LATENT_CHANNELS, MotionFormat
+from ..motion.lora import scheduled_loras
 from ..motion.options import KEY
 from .examples import Example, Examples
 from .plan import DOMAIN_ADAPTER, MOTION_LORA, TrainingPlan

@@ -17,7 +17,7 @@ from torch import nn
 from ..motion.attach import attach
 from ..motion.fit import base_name, check_fit
 from ..motion.formats import SDXL_BETA, V2, V3, MotionFormat
-from ..motion.load import held_by_the_host, patcher_of
+from ..motion.load import host_patcher, patcher_of
 from ..motion.lora import LORAS, STRENGTH, running_lora
 from ..motion.settings import MotionSettings
 from ..sampling.sigmas.beta_schedules import AUTO, KEEP, with_beta_schedule
@@ -138,7 +138,7 @@ def motion_subject(base: ModelPatcher, motion: ModelPatcher, plan: TrainingPlan)
     for parameter in model.parameters():
         parameter.data = parameter.data.to(torch.float32, copy=True)
     model.requires_grad_(True)
-    motion = held_by_the_host(model, motion.load_device, motion.offload_device, disable_dynamic=True)
+    motion = host_patcher(model, motion.load_device, motion.offload_device, disable_dynamic=True)
     return Subject(moving(base, motion, plan), {"motion": model}, model.format, base)
 
 

@@ -6,6 +6,7 @@ from animatediff_native.motion.convert import canonical
 from animatediff_native.motion.formats import TABLE, detect
 from animatediff_native.motion.low_rank import Factors, MotionLoRA, factors_of, matched
 from animatediff_native.motion.model import MotionModel
+from animatediff_native.motion.temporal import Steering
 from animatediff_native.training.fresh import low_rank, motion_state
 from animatediff_native.training.layouts import (
     LAYOUTS,
@@ -90,7 +91,7 @@ def test_a_new_motion_model_passes_on_what_it_gets(family):
     model.load_state_dict(motion_state(motion_format, seed=3))
     x = torch.randn(8, 32, 4, 4)
     module = model.sites()["down_blocks.0.motion_modules.0"]
-    assert torch.equal(module(x, 8), x)
+    assert torch.equal(module(x, Steering(8)), x)
     deviation = module.proj_in.weight.std() / torch.nn.Linear(32, 32).weight.std()
     assert 0.9 < deviation < 1.1
     again = motion_state(motion_format, seed=3)
