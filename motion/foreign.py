@@ -15,7 +15,7 @@ MOTION_KEY = re.compile(r"\.(?:motion_modules|temporal_attentions)\.\d+\.")
 BY_KEY: tuple[tuple[str, str], ...] = (
     (
         r"^controlnet_cond_embedding\.|^controlnet_down_blocks\.",
-        "is a SparseCtrl model, not a motion model. Put it into models/controlnet and use it with a SparseCtrl loader; "
+        "is a SparseCtrl, not a motion model. Put it into models/controlnet and load it with Load SparseCtrl; "
         "load a motion model (for SparseCtrl: v3_sd15_mm) here.",
     ),
     (

@@ -125,7 +125,7 @@ def patcher_of(
 ) -> ModelPatcher:
     """The host's patcher for a MotionModel with these canonical weights. dtype: None for what the host would take."""
     device, offload_device = comfy.model_management.get_torch_device(), comfy.model_management.unet_offload_device()
-    dtype = dtype or _weight_dtype(comfy.utils.weight_dtype(weights))
+    dtype = dtype or held_dtype(comfy.utils.weight_dtype(weights))
     model = MotionModel(
         motion_format,
         attention=comfy.ldm.modules.attention.optimized_attention_for_device(device, small_input=True),
@@ -184,6 +184,13 @@ def readjusted(motion_model: ModelPatcher, adjustments: Adjustments) -> ModelPat
 
 def read_tensors(path: str) -> dict[str, torch.Tensor]:
     """The tensors of a file, out of their container. Raises NotAMotionModel (the message without the file's name)."""
+    loaded = opened(path)
+    refuse_by_container(loaded)
+    return unwrap(loaded)
+
+
+def opened(path: str) -> dict:
+    """What the host reads from a model file. Raises NotAMotionModel (the message without the file's name)."""
     refuse_by_content(path)
     try:
         loaded = comfy.utils.load_torch_file(path, safe_load=True)
@@ -198,15 +205,14 @@ def read_tensors(path: str) -> dict[str, torch.Tensor]:
         ) from error
     if not isinstance(loaded, dict):
         raise NotAMotionModel("holds no tensors under names. Choose a motion model (v3_sd15_mm, say).")
-    refuse_by_container(loaded)
-    return unwrap(loaded)
+    return loaded
 
 
 def _first_line(error: Exception) -> str:
     return str(error).strip().split("\n")[0].rstrip(".") or type(error).__name__
 
 
-def _weight_dtype(in_file: torch.dtype) -> torch.dtype:
+def held_dtype(in_file: torch.dtype) -> torch.dtype:
     """What the host would hold a UNet in on this machine; never one byte, which norms and biases do not survive."""
     dtype = comfy.model_management.unet_dtype(weight_dtype=in_file)
     return dtype if dtype.itemsize > 1 else torch.float16

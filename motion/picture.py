@@ -68,23 +68,33 @@ def encoded_to_size(image: Tensor, vae: VAE, like: Tensor, scale_method: str, cr
 
 def check_inputs(image: Tensor, vae: VAE | None, latents: Tensor) -> None:
     """Raises ValueError where `encoded_to_size` could not make latents for SD1.5 of them."""
+    check_image(image)
+    if vae is None:
+        raise ValueError("There is no VAE in the checkpoint's file. Connect one for SD1.5 from Load VAE.")
+    check_vae(vae)
+    if latents.ndim != 4 or not latents.numel():
+        raise ValueError(
+            f"latent_image has the shape {list(latents.shape)}, and must be frames (frames, 4, height, width). "
+            "Connect what the sampler gets, from Empty Latent Image as a rule."
+        )
+
+
+def check_image(image: Tensor) -> None:
+    """Raises ValueError where it holds no pictures (n h w c)."""
     if image.ndim != 4 or not image.numel():
         raise ValueError(
             f"image has the shape {list(image.shape)}, and must be pictures (n, height, width, 3). Connect Load Image."
         )
     if not image.isfinite().all():
         raise ValueError("image holds NaN or infinity. Connect Load Image, or correct the node that makes it.")
-    if vae is None:
-        raise ValueError("There is no VAE in the checkpoint's file. Connect one for SD1.5 from Load VAE.")
+
+
+def check_vae(vae: VAE) -> None:
+    """Raises ValueError where it makes other latents than SD1.5's."""
     if vae.latent_channels != LATENT_CHANNELS:
         raise ValueError(
             f"The VAE makes latents of {vae.latent_channels} channels, and must make {LATENT_CHANNELS}. "
             "Connect the VAE of an SD1.5 checkpoint."
-        )
-    if latents.ndim != 4 or not latents.numel():
-        raise ValueError(
-            f"latent_image has the shape {list(latents.shape)}, and must be frames (frames, 4, height, width). "
-            "Connect what the sampler gets, from Empty Latent Image as a rule."
         )
 
 

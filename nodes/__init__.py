@@ -15,6 +15,7 @@ from . import (
     prompts,
     sampler,
     schedules,
+    sparse,
 )
 from .compat import NODES as COMPAT_NODES
 from .compat import artventure
@@ -24,6 +25,7 @@ ROOMS = [
     lora,
     adjust,
     picture,
+    sparse,
     apply,
     context,
     sampler,

@@ -98,7 +98,7 @@ PURE = {
     "sampling/noise": ["draw", "freeinit"],
     "sampling/references": ["attention", "reuse", "settings"],
     "sampling/sigmas": ["tables"],
-    "sampling/values": ["indexed", "keyframes", "prompts", "schedules"],
+    "sampling/values": ["indexed", "keyframes", "places", "prompts", "schedules"],
     "sampling/windows": ["blend", "drawing", "fuse", "plan", "presets"],
     "training": [
         *("camera", "captions", "clips", "examples"),

@@ -21,6 +21,7 @@ from comfy_server import ROOT, ComfyServer
 from host import find_host
 from PIL import Image
 from playwright.sync_api import sync_playwright
+from sparse import sparse_state
 from weights import motion_lora_state, motion_state
 
 PICTURES = ROOT / "web" / "docs" / "pictures"
@@ -35,7 +36,7 @@ VIEW, ORIGIN, INDENT, GAP, MARGIN, COLORS = (1400, 1100), (300, 160), 24, 22, 20
 
 CHECKPOINT, SAMPLER = "CheckpointLoaderSimple", "KSampler"
 LOAD, LORA, ADJUST = "ADN_LoadMotionModel", "ADN_LoadMotionLoRA", "ADN_AdjustMotionModel"
-START = "ADN_StartFromPicture"
+START, SPARSE = "ADN_StartFromPicture", "ADN_LoadSparseCtrl"
 APPLY, BLOCKS, WINDOWS, PREVIEW = "ADN_ApplyMotionModel", "ADN_BlockWeights", "ADN_ContextWindows", "ADN_PreviewWindows"
 PIECES, FRAMES, STEPS = "ADN_ContextSampler", "ADN_FrameSchedule", "ADN_StepSchedule"
 V3, V2, I2V = "mm_sd15_v3.safetensors", "mm_sd_v15_v2.ckpt", "AnimateLCM_sd15_i2v.ckpt"
@@ -46,9 +47,10 @@ SETTINGS_OF_AUTHORS = {
     "cfg": 7.5,
     "scheduler": "ddim_uniform",
 }
+SPARSE_RGB = "v3_sd15_sparsectrl_rgb.ckpt"
 ZOOM, PAN = "v2_lora_ZoomIn.ckpt", "v2_lora_PanLeft.ckpt"
 
-WIDTHS = {LOAD: 330, LORA: 330, ADJUST: 330, START: 330}
+WIDTHS = {LOAD: 330, LORA: 330, ADJUST: 330, START: 330, SPARSE: 430}
 """Of nodes that show a line of text after a run; the others have the page's own."""
 
 
@@ -132,6 +134,16 @@ GRAPHS = {
         ),
         (shown(5),),
     ),
+    SPARSE: Picture(
+        (
+            folded(CHECKPOINT),
+            folded("LoadImage", 0, {"image": seeded.PICTURE}),
+            Node(SPARSE, 0, {"control_net_name": SPARSE_RGB, "frames": "0, -1"}),
+            Node("ControlNetApplyAdvanced", 1, {}, {"control_net": 2, "image": 1, "vae": 0}),
+            folded(SAMPLER, 2, positive=3, negative=3),
+        ),
+        (folded("PreviewAny", 0, source=2),),
+    ),
     WINDOWS: behind_apply(WINDOWS),
     PIECES: Picture(
         (
@@ -198,7 +210,8 @@ BUILD = """nodes => {
         for (const [name, source] of Object.entries(links)) {
             const slot = made[index].inputs.findIndex(input => input.name === name)
             const type = made[index].inputs[slot].type
-            made[source].connect(made[source].outputs.findIndex(output => output.type === type), made[index], slot)
+            const output = made[source].outputs.findIndex(each => type === '*' || each.type === type)
+            made[source].connect(output, made[index], slot)
         }
     })
     window.pictured = made
@@ -252,6 +265,9 @@ def make_models(comfyui: Path, base: Path) -> None:
     for name, family in ((V2, "v2"), (I2V, "animatelcm_i2v")):
         torch.save(seeded.halved(motion_state(family, seeded.CHANNELS)), models / "animatediff_models" / name)
     seeded.save_picture(base / "input" / seeded.PICTURE)
+    controlnet = models / "controlnet"
+    controlnet.mkdir()
+    torch.save(seeded.halved(sparse_state("rgb", seeded.CHANNELS)), controlnet / SPARSE_RGB)
     loras = models / "animatediff_motion_lora"
     loras.mkdir()
     for name in (ZOOM, PAN):

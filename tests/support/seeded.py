@@ -7,11 +7,13 @@ from pathlib import Path
 
 from clouds import motion_model as cloud_motion
 from comfy_server import ROOT, link
+from sparse import sparse_state
 from weights import filled, motion_lora_state, motion_state
 
 CHECKPOINT = "small_sd15.safetensors"
 MOTION_MODEL = "small_v3.safetensors"
 CONTROLNET = "small_controlnet.safetensors"
+SPARSE_RGB = "small_sparsectrl_rgb.safetensors"
 MOTION_LORA = "small_motion_lora.safetensors"
 LORA = "small_lora.safetensors"
 SDXL_CHECKPOINT = "small_sdxl.safetensors"
@@ -26,9 +28,9 @@ CHANNELS = (320, 320, 320, 320)
 def make_models(base: Path, *more: str) -> None:
     """models/checkpoints, models/animatediff_models, ... and input/, as in a ComfyUI. What is there is used again.
 
-    more: "all" also makes a motion model with an image encoder, a ControlNet, LoRAs, a video and a picture;
-    "sdxl" an SDXL checkpoint and its motion model. "clouds": checkpoints, motion models and the ControlNet are of
-    `clouds`, which show something.
+    more: "all" also makes a motion model with an image encoder, a ControlNet, a SparseCtrl, LoRAs, a video and a
+    picture; "sdxl" an SDXL checkpoint and its motion model. "clouds": checkpoints, motion models and the ControlNet are
+    of `clouds`, which show something.
     """
     clouds = "clouds" in more
     models, video, picture = base / "models", base / "input" / VIDEO, base / "input" / PICTURE
@@ -36,6 +38,7 @@ def make_models(base: Path, *more: str) -> None:
     made[models / "checkpoints" / CHECKPOINT] = lambda: of_the_host("checkpoint_state", clouds)
     if "all" in more:
         made[models / "controlnet" / CONTROLNET] = lambda: of_the_host("controlnet_state", clouds)
+        made[models / "controlnet" / SPARSE_RGB] = lambda: halved(sparse_state("rgb", CHANNELS))
         made[models / "animatediff_models" / ANIMATELCM_I2V] = lambda: motion("animatelcm_i2v", CHANNELS, clouds)
         made[models / "animatediff_motion_lora" / MOTION_LORA] = lambda: halved(motion_lora(clouds))
         pair = {f"{LAYER}.lora_down.weight": (4, 320), f"{LAYER}.lora_up.weight": (320, 4)}

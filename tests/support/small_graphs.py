@@ -16,7 +16,10 @@ FILES = {
 }
 """The small files, by the inputs that name them."""
 
-OF_A_KIND = {("ADN_LoadMotionLoRA", "lora_name"): seeded.MOTION_LORA}
+OF_A_KIND = {
+    ("ADN_LoadMotionLoRA", "lora_name"): seeded.MOTION_LORA,
+    ("ADN_LoadSparseCtrl", "control_net_name"): seeded.SPARSE_RGB,
+}
 """Where the node wants another kind of file."""
 
 

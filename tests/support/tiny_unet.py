@@ -42,20 +42,28 @@ def motion_of(weights, version):
     return comfy.model_patcher.CoreModelPatcher(model, comfy.model_management.get_torch_device(), torch.device("cpu"))
 
 
-def predicted_noise(model, tensors):
-    """What the UNet predicts, through the host's own apply_model, at the oracle's latents and timestep."""
+def predicted_noise(model, tensors, control=None):
+    """What the UNet predicts, through the host's own apply_model, at the oracle's latents and timestep.
+
+    One video may be there for both conds. control: a ControlNet of the host.
+    """
     model.patch_model()
     for motion in model.get_nested_additional_models():
         motion.patch_model()
     model.pre_run()
     base = model.model
     sigma = base.model_sampling.sigmas[tensors["t"]].reshape(1)
-    x = rearrange(tensors["x"], "b c f h w -> (b f) c h w")
-    text = tensors["ctx"].repeat_interleave(tensors["x"].shape[2], dim=0)
+    both = tensors["x"].expand(2, -1, -1, -1, -1)
+    x = rearrange(both, "b c f h w -> (b f) c h w")
+    text = tensors["ctx"].repeat_interleave(both.shape[2], dim=0)
     scaled = x * (sigma**2 + 1).sqrt()
     options = model.model_options["transformer_options"] | {"cond_or_uncond": [0, 1], "sigmas": sigma}
     options["wrappers"] = model.wrappers
+    cond = {"c_crossattn": text, "transformer_options": options}
     with torch.inference_mode():
-        denoised = base.apply_model(scaled, sigma.expand(len(x)), c_crossattn=text, transformer_options=options)
+        if control is not None:
+            control.pre_run(base, lambda percent: float(base.model_sampling.percent_to_sigma(percent)))
+            cond["control"] = control.get_control(scaled, sigma.expand(len(x)), cond, 2, options)
+        denoised = base.apply_model(scaled, sigma.expand(len(x)), **cond)
     model.unpatch_model()
     return rearrange((scaled - denoised) / sigma, "(b f) c h w -> b c f h w", b=2)
