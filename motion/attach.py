@@ -12,7 +12,7 @@ from torch import Tensor
 from .call import MotionCall, attached
 from .fit import check_fit, plain_unet
 from .formats import MotionFormat
-from .lora import scheduled_loras
+from .lora import loras_are_fixed, scheduled_loras
 from .neighbours import refuse_ade
 from .norms import norms_across_frames
 from .options import KEY, Call, MotionRun, ad_params, frames_of_call, moment_at, note_areas, part_of, views_of
@@ -157,7 +157,7 @@ def apply_model_with_motion(
 
 def moment_of(motion_models: list[ModelPatcher], base, t: Tensor, options: dict, run: MotionRun) -> Moment:
     """The moment of this call. Asking a GPU for a number makes it wait, so it is not asked for nothing."""
-    if all(motion.get_attachment(KEY).is_fixed and not scheduled_loras(motion) for motion in motion_models):
+    if all(motion.get_attachment(KEY).is_fixed and loras_are_fixed(motion) for motion in motion_models):
         return Moment(run.full_length)
     return moment_at(run, t, options, base.model_sampling)
 

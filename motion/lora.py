@@ -133,6 +133,11 @@ def scheduled_loras(motion_model: ModelPatcher) -> list[ModelPatcher]:
     return motion_model.get_additional_models_with_key(LORAS)
 
 
+def loras_are_fixed(motion_model: ModelPatcher) -> bool:
+    """Whether no strength of its running LoRAs depends on the noise level: one that is trained has a number."""
+    return not any(callable(lora.get_attachment(STRENGTH)) for lora in scheduled_loras(motion_model))
+
+
 def running_loras(motion_model: ModelPatcher, moment: Moment) -> list[tuple[RunningLoRA, Amount]]:
     """(LoRA, its strength at that moment); those at 0 are left out."""
     loras = scheduled_loras(motion_model)

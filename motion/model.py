@@ -55,3 +55,10 @@ class MotionModel(nn.Module):
                 table = table[0].to(torch.float32)
                 if (table - sinusoid(*table.shape)).abs().max() > LEARNT:
                     self.get_submodule(key.removesuffix(".pos_encoder.pe")).position_table = table.clone()
+
+    def learnt_tables(self) -> dict[str, Tensor]:
+        """The position tables (1, length, channels) that were taken over, under the keys of a file."""
+        tables = {
+            f"{name}.pos_encoder.pe": getattr(each, "position_table", None) for name, each in self.named_modules()
+        }
+        return {key: table[None] for key, table in tables.items() if table is not None}

@@ -83,6 +83,8 @@ def train(
     learnt, held_out = divided(examples)
     subject.load()
     state = new_state(subject, plan)
+    if not resume and world.is_first:
+        saves.forget(folder)
     if resume and (path := saves.newest(folder)):
         saves.load(path, state, plan, examples.hash)
         log.info("'%s' goes on from step %d of %d.", plan.name, state.step, plan.steps)
@@ -91,9 +93,9 @@ def train(
     saved_at = state.step
     try:
         while state.step < plan.steps:
-            look(state, plan, looking, watcher, world)
+            if look(state, plan, looking, watcher, world):
+                subject.load()
             comfy.model_management.throw_exception_if_processing_interrupted()
-            subject.load()
             one_step(state, plan, learning, world)
             watcher.step(state, plan)
             if state.step % plan.save_every == 0 and state.step < plan.steps:
@@ -167,15 +169,16 @@ def not_a_number(state: State, plan: TrainingPlan) -> NotANumber:
     )
 
 
-def look(state: State, plan: TrainingPlan, looking: Learning | None, watcher: Watcher, world: World) -> None:
-    """Where it is due: the loss of the held-out clips, and a sample."""
+def look(state: State, plan: TrainingPlan, looking: Learning | None, watcher: Watcher, world: World) -> bool:
+    """Where it is due: the loss of the held-out clips, and a sample. Says whether it was."""
     due = plan.sample_every and (state.step % plan.sample_every == 0 or state.step == plan.steps)
     if not due or (state.held_out and state.held_out[-1][0] == state.step):
-        return
+        return False
     if looking is not None and world.is_first:
         state.held_out.append((state.step, held_out_loss(looking, plan)))
     if world.is_first:
         watcher.sample(state, plan)
+    return True
 
 
 @torch.no_grad()

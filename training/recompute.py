@@ -7,6 +7,7 @@ run again as it ran: with its own copy of the options, and with the norms of tha
 import contextlib
 from collections.abc import Callable
 
+import torch
 from comfy.ldm.modules.attention import SpatialTransformer
 from comfy.ldm.modules.diffusionmodules.openaimodel import Downsample, ResBlock, Upsample, forward_timestep_embed
 from comfy.model_patcher import ModelPatcher
@@ -24,11 +25,14 @@ RECOMPUTE = "animatediff_recompute"
 """Our name for it among the wrappers of a MODEL. It comes after the motion's, so that its entry goes before."""
 
 
-def with_recomputing(model: ModelPatcher, norms: Norms) -> None:
+def with_recomputing(model: ModelPatcher, norms: Norms | None) -> None:
     """Lets a private MODEL recompute its layers. norms: which of the UNet's average over frames in its calls."""
+    norms = norms or Norms()
 
     def wrapper(executor, x, t, c_concat=None, c_crossattn=None, control=None, transformer_options=None, **kwargs):
         options = transformer_options or {}
+        if not torch.is_grad_enabled():
+            return executor(x, t, c_concat, c_crossattn, control, options, **kwargs)
         frames = len(x) // options.get(VIDEOS_PER_COND, 1)
         unet = plain_unet(executor.class_obj)
         entry = Recomputed(lambda: norms_across_frames(unet, norms, frames))

@@ -95,6 +95,11 @@ def newest(folder: Path) -> Path | None:
     return found[-1] if found else None
 
 
+def forget(folder: Path) -> None:
+    for path in saves_in(folder):
+        path.unlink()
+
+
 def load(path: Path, state: State, plan: TrainingPlan, examples_hash: str) -> None:
     """Puts a checkpoint into `state`. Raises ValueError where it was made by another plan, or with other clips."""
     with safe_open(path, "pt") as file:

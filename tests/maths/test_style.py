@@ -102,7 +102,7 @@ PURE = {
     "sampling/windows": ["blend", "drawing", "fuse", "plan", "presets"],
     "training": [
         *("camera", "captions", "clips", "examples"),
-        *("draws", "fresh", "layouts", "levels", "losses", "plan"),
+        *("draws", "estimate", "fresh", "layouts", "levels", "losses", "plan", "plot"),
     ],
 }
 

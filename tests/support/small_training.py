@@ -49,8 +49,8 @@ def motion_model(family: str = "v3", arch: str = "sd15"):
 def plan(kind: str = "motion LoRA", **changes) -> TrainingPlan:
     """Three steps of it, everything small; `changes` of options come by their names, too."""
     options = {key: changes.pop(key) for key in list(changes) if key in TrainingOptions.__dataclass_fields__}
-    settings = {"steps": 3, "rank": 4, "learning_rate": 1e-3, "sample_every": 0, "save_every": 100} | changes
-    return TrainingPlan(kind, "test", **settings, options=TrainingOptions(**options))
+    small = {"name": "test", "steps": 3, "rank": 4, "learning_rate": 1e-3, "sample_every": 0, "save_every": 100}
+    return TrainingPlan(kind, **small | changes, options=TrainingOptions(**options))
 
 
 class Silent:

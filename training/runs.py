@@ -1,0 +1,140 @@
+"""A whole run, as a node or the command line starts it: checked, estimated, trained, and its files loaded again."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import comfy.model_management
+import torch
+from comfy.model_patcher import ModelPatcher
+
+from ..motion.fit import base_name, check_fit
+from . import estimate, loop
+from .checks import check_examples, check_held_in, check_model, check_motion_model, check_rank
+from .distributed import ALONE, World
+from .examples import Example, Examples
+from .files import PLAN, check_free, made, paths_of, run_folder, source_facts
+from .plan import DOMAIN_ADAPTER, MOTION_MODEL, TrainingPlan
+from .recompute import with_recomputing
+from .report import Report, Sampling
+from .saves import State
+from .spatial import narrowest
+from .subject import Subject, new_format, subject_of
+
+log = logging.getLogger("animatediff")
+
+
+@dataclass(frozen=True, eq=False)
+class Order:
+    """What is to be trained, on what, and with what."""
+
+    model: ModelPatcher
+    motion_model: ModelPatcher | None
+    """None for a domain adapter, and for a motion model that begins anew."""
+    examples: Examples
+    plan: TrainingPlan
+    sampling: Sampling = Sampling()
+    resume: bool = True
+    """Whether a run of this name that was stopped goes on."""
+
+
+def check(order: Order) -> None:
+    """Raises ValueError with what the user must change, before anything is copied."""
+    model, motion_model, plan = order.model, order.motion_model, order.plan
+    check_model(model)
+    check_held_in(model, plan)
+    motion_format = None
+    if plan.kind == DOMAIN_ADAPTER:
+        check_rank(plan.rank, narrowest(model), "checkpoint")
+    elif motion_model is not None:
+        motion_format = motion_model.model.format
+        check_fit(model, motion_format)
+        check_motion_model(motion_model, plan)
+    elif plan.kind == MOTION_MODEL:
+        motion_format = new_format(model, plan.new_model)
+    else:
+        raise ValueError("A motion LoRA needs the motion model that it is for. Connect Load Motion Model.")
+    check_examples(order.examples, plan, motion_format)
+    check_free(plan)
+
+
+def run(order: Order, say: Callable[[str], None] = log.info, world: World = ALONE) -> tuple[State, list[Path]]:
+    """(the last state, the files that it made). Raises as `check` and `loop.train` do; nothing of the graph changes."""
+    check(order)
+    plan, folder = order.plan, run_folder(order.plan.name)
+    with torch.inference_mode(False), torch.enable_grad():
+        examples = private(order.examples)
+        sampling = Sampling(outside(order.sampling.positive), order.sampling.vae)
+        subject = subject_of(order.model, order.motion_model, plan)
+        facts = source_facts(order.model, order.motion_model, subject)
+        fit_into_memory(subject, examples, plan)
+        if world.is_first:
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / PLAN).write_text(plan.text(), encoding="utf-8")
+
+        def files(state: State) -> list:
+            return made(subject, state.best(), plan, examples, facts | {"steps": str(state.step)})
+
+        report = Report(subject, examples, sampling, folder, files, say)
+        try:
+            state = loop.train(subject, examples, plan, folder, report, world, order.resume)
+        finally:
+            subject.release()
+    return state, paths_of(plan)
+
+
+def private(examples: Examples) -> Examples:
+    """The same with tensors that were not made in inference mode."""
+    items = tuple(
+        Example(item.name, item.latents.float().clone(), outside(item.cond), item.repeats) for item in examples.items
+    )
+    return replace(examples, items=items, empty=outside(examples.empty))
+
+
+def outside(value):
+    """A CONDITIONING with tensors that were not made in inference mode."""
+    if isinstance(value, torch.Tensor):
+        return value.clone()
+    if isinstance(value, dict):
+        return {key: outside(each) for key, each in value.items()}
+    return [outside(each) for each in value] if isinstance(value, list | tuple) else value
+
+
+def fit_into_memory(subject: Subject, examples: Examples, plan: TrainingPlan) -> None:
+    """Lets layers run again for their gradients where that is asked for or needed.
+
+    Raises RuntimeError where the device is too small for the first step.
+    """
+    model, device = subject.model, subject.device
+    latents = max((item.latents for item in examples.items), key=lambda each: each[0].numel())
+    frames, _, height, width = latents.shape[1:]
+    frames = frames if subject.motion_format is not None else 1
+    trained = sum(value.numel() for value in subject.parameters().values())
+    loaded = [model, *model.get_nested_additional_models()]
+    frozen = sum(each.model_size() for each in loaded)
+    need = estimate.needs(
+        "SDXL" if base_name(model) == "SDXL" else "SD1.5",
+        plan.batch * frames * height * width,
+        model.model.get_dtype_inference().itemsize,
+        frozen,
+        trained,
+        plan.options.optimizer,
+    )
+    need = estimate.scaled(need, model.model.model_config.unet_config["model_channels"])
+    recomputing = estimate.recomputes(plan.options.checkpointing, need, comfy.model_management.get_free_memory(device))
+    total = comfy.model_management.get_total_memory(device)
+    if sentence := estimate.refusal(need, recomputing, total, frames, width * 8, height * 8):
+        raise RuntimeError(sentence)
+    if recomputing:
+        with_recomputing(model, subject.motion_format.family.norms if subject.motion_format else None)
+    log.info(
+        "Training %s: %s parameters, %d frames of %d x %d, about %.1f GB%s.",
+        plan.name,
+        f"{trained:,}",
+        frames,
+        width * 8,
+        height * 8,
+        need.total(recomputing) / estimate.GIB,
+        " with checkpointing" if recomputing else "",
+    )
