@@ -162,8 +162,8 @@ def note_areas(executor, model, conds, x_in, timestep, model_options):
     height, width = x_in.shape[-2:]
     areas = {}
     for entry in (entry for cond in conds for entry in cond or () if entry.get("area") is not None):
-        rows, columns, top, left = entry["area"]
-        areas[entry.get("uuid")] = Area(top, left, rows, columns, height, width)
+        own_height, own_width, top, left = entry["area"]
+        areas[entry.get("uuid")] = Area(top, left, own_height, own_width, height, width)
     if areas:
         model_options = model_options | {"transformer_options": model_options["transformer_options"] | {AREAS: areas}}
     return executor(model, conds, x_in, timestep, model_options)

@@ -5,7 +5,7 @@ from dataclasses import replace
 from comfy_api.latest import io
 
 from ...sampling.references.attention import INDEXES, SLIDING, Mode, Tune
-from ...sampling.references.settings import NO_EXTRAS, Reference, Reuse
+from ...sampling.references.settings import NO_LINKS, Reference, Reuse
 from . import types
 from .context import CONTEXT, REPLACED
 from .form import form
@@ -50,7 +50,7 @@ def set_context_extras(context_opts, context_extras=None):
     *(EXTRAS, REPLACED),
 )
 def context_ref(
-    prev_extras=NO_EXTRAS,
+    prev_extras=NO_LINKS,
     strength_multival=1.0,
     contextref_mode=None,
     contextref_tune=None,
@@ -78,7 +78,7 @@ MEAN = {"default": 0.95, "min": 0.0, "max": 1.0, "step": 0.001, "optional": True
     *(EXTRAS, REPLACED),
 )
 def naive_reuse(
-    prev_extras=NO_EXTRAS,
+    prev_extras=NO_LINKS,
     strength_multival=1.0,
     naivereuse_kf=(),
     start_percent: float = 0.0,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from comfy_api.latest import io
 
-from ...sampling.references.settings import ExtraKeyframe
+from ...sampling.references.settings import LinkKeyframe
 from .context import REPLACED
 from .form import form
 from .timing import eased, guarantee_steps, interpolation, percent, print_keyframes, spaced, span
@@ -74,7 +74,7 @@ def keyframe(node_id: str, extra: Extra) -> type[io.ComfyNode]:
         inherit_missing: bool = True,
     ):
         what = (mult_multival, tune_replace, mode_replace, inherit_missing)
-        return (*prev_kf, ExtraKeyframe(start_percent, mult, *what, guarantee_steps))
+        return (*prev_kf, LinkKeyframe(start_percent, mult, *what, guarantee_steps))
 
     return node
 
@@ -129,9 +129,9 @@ def keyframes_from_list(node_id: str, extra: Extra) -> type[io.ComfyNode]:
     return keyframes_over(node_id, "Keyframes From List", extra, values, mults)
 
 
-def keyframes(mults: list[float], start: float, end: float, what: tuple) -> list[ExtraKeyframe]:
+def keyframes(mults: list[float], start: float, end: float, what: tuple) -> list[LinkKeyframe]:
     """what: strength, tune, mode and inherit_missing of each of them."""
-    return [ExtraKeyframe(begin, mult, *what, steps) for begin, mult, steps in spaced(mults, start, end)]
+    return [LinkKeyframe(begin, mult, *what, steps) for begin, mult, steps in spaced(mults, start, end)]
 
 
 NODES = [

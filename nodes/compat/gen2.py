@@ -180,7 +180,7 @@ def evolved(model, beta_schedule: str, m_models=(), context_options=None, sample
     for motion_model, settings in m_models:
         model = attach(model, motion_model, settings)
     if context_options:
-        model = with_windows(model, *context_options.plans, extras=context_options.extras, goes_on=False)
+        model = with_windows(model, *context_options.plans, links=context_options.extras, goes_on=False)
     model = with_named_schedule(watch(model), beta_schedule, m_models)
     return with_settings(model, sample_settings)
 

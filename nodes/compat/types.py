@@ -15,7 +15,7 @@ from ...sampling.injection import Injection
 from ...sampling.iterations import Iterations
 from ...sampling.noise.draw import NoiseOptions
 from ...sampling.references.attention import Mode, Tune
-from ...sampling.references.settings import NO_EXTRAS, Extras
+from ...sampling.references.settings import NO_LINKS, Links
 from ...sampling.sigmas.tables import SigmaTable
 from ...sampling.values.keyframes import Keyed
 from ...sampling.windows.plan import WindowPlan
@@ -30,7 +30,7 @@ class Group:
 
     plans: tuple[WindowPlan, ...] = ()
     """Each holds from its start_percent on."""
-    extras: Extras = NO_EXTRAS
+    extras: Links = NO_LINKS
 
 
 @dataclass(frozen=True)
@@ -81,11 +81,11 @@ MotionModels = socket("M_MODELS", tuple)
 ContextOptions = socket("CONTEXT_OPTIONS", Group)
 ViewOptions = socket("VIEW_OPTS", WindowPlan)
 """For the temporal attention."""
-ContextExtras = socket("CONTEXT_EXTRAS", Extras)
+ContextExtras = socket("CONTEXT_EXTRAS", Links)
 ReferenceMode = socket("CONTEXTREF_MODE", Mode)
 ReferenceTune = socket("CONTEXTREF_TUNE", Tune)
 ReferenceKeyframes = socket("CONTEXTREF_KEYFRAME", tuple)
-"""A tuple of sampling.references.settings.ExtraKeyframes."""
+"""A tuple of sampling.references.settings.LinkKeyframes."""
 ReuseKeyframes = socket("NAIVEREUSE_KEYFRAME", tuple)
 """The same, for NaiveReuse."""
 SampleSettings = socket("SAMPLE_SETTINGS", SamplingChoices)

@@ -81,9 +81,10 @@ class ReferenceCall:
         self.references, self.latents, self.frames = references, latents, references.windows[number]
         self.reads, self.writes = references.turns[number]
         self.conds = options["uuids"]
-        self.rows = latents[0] // len(self.conds)
-        kinds = [kind for kind in options["cond_or_uncond"] for _ in range(self.rows)]
-        self.uncond = [row for row, kind in enumerate(kinds) if kind == UNCOND]
+        self.pictures = latents[0] // len(self.conds)
+        """Of each cond."""
+        kinds = [kind for kind in options["cond_or_uncond"] for _ in range(self.pictures)]
+        self.uncond = [picture for picture, kind in enumerate(kinds) if kind == UNCOND]
         self.places, self.last_layers = attention_places(unet), last_layers(unet)
         is_sdxl = isinstance(base, SDXL)
         self.power = SDXL_FIDELITY if is_sdxl else 1
@@ -134,7 +135,7 @@ class ReferenceCall:
             self.own_tokens[place] = context.shape[1]
         if place in self.inputs:
             offload = comfy.model_management.unet_offload_device()
-            for cond, part in zip(self.conds, self.inputs.pop(place).split(self.rows), strict=True):
+            for cond, part in zip(self.conds, self.inputs.pop(place).split(self.pictures), strict=True):
                 bank[cond, place] = part.to(offload)
         return n, *before
 
@@ -179,14 +180,14 @@ class ReferenceCall:
                 fidelity = own.tune.adain_fidelity**self.power
                 result[self.uncond] = mixed(result[self.uncond], x[self.uncond], fidelity)
         if self.writes:
-            parts = (each.split(self.rows) for each in mean_and_variance(x))
+            parts = (each.split(self.pictures) for each in mean_and_variance(x))
             for cond, mean, variance in zip(self.conds, *parts, strict=True):
                 kept[cond, block] = mean, variance
         return result
 
     def together(self, of_conds: list[Tensor]) -> Tensor:
         """What was kept for each cond of this call, as one batch."""
-        return torch.cat([for_frames(kept, self.rows) for kept in of_conds])
+        return torch.cat([for_frames(kept, self.pictures) for kept in of_conds])
 
     def of_all(self, amount, like: Tensor, factor: float):
         """A strength over the window's frames, for all conds of the call."""

@@ -1,4 +1,4 @@
-"""What windows have in common beside their overlaps: references between them, and reuse of the first one.
+"""What links windows beside their overlaps: references between them, and reuse of the first one.
 
 Settings, and what holds of them at a moment. Plain numbers, no host.
 """
@@ -14,17 +14,17 @@ from .attention import Mode, Tune
 
 
 @dataclass(frozen=True)
-class ExtraKeyframe:
-    """What changes of an extra from `start_percent` of the sampling on; None where it stays."""
+class LinkKeyframe:
+    """What changes of a link from `start_percent` of the sampling on; None where it stays."""
 
     start_percent: float = 0.0
     mult: float = 1.0
     strength: Strength | None = None
-    """Both multiply the extra's own strength."""
+    """Both multiply the link's own strength."""
     tune: Tune | None = None
     mode: Mode | None = None
     inherit_missing: bool = True
-    """What is None stays as the keyframes before it set it; otherwise as the extra has it."""
+    """What is None stays as the keyframes before it set it; otherwise as the link has it."""
     guarantee_steps: int = 1
 
 
@@ -44,7 +44,7 @@ class Reference:
     strength: Strength = 1.0
     tune: Tune = field(default_factory=Tune)
     mode: Mode = field(default_factory=Mode)
-    keyframes: tuple[ExtraKeyframe, ...] = ()
+    keyframes: tuple[LinkKeyframe, ...] = ()
     start_percent: float = 0.0
     end_percent: float = 0.25
 
@@ -59,7 +59,7 @@ class Reference:
         if not moment.is_within(*span, moment.levels[-1]):
             return None
         levels = [level for level in moment.levels if moment.is_within(*span, level)]
-        key = keyframe_at((ExtraKeyframe(), *self.keyframes), replace(moment, levels=levels))
+        key = keyframe_at((LinkKeyframe(), *self.keyframes), replace(moment, levels=levels))
         tune = key.tune or self.tune
         strength = strength_at(self.strength, key, moment)
         if is_off(strength) or not (tune.uses_attention or tune.uses_adain):
@@ -75,7 +75,7 @@ class Reuse:
     """How much of that window is taken."""
     strength: Strength = 1.0
     """Multiplies weighted_mean."""
-    keyframes: tuple[ExtraKeyframe, ...] = ()
+    keyframes: tuple[LinkKeyframe, ...] = ()
     start_percent: float = 0.0
     end_percent: float = 0.15
 
@@ -83,23 +83,23 @@ class Reuse:
         """How much is taken; None where nothing is. The first keyframe holds from the start."""
         if not moment.is_within(self.start_percent, self.end_percent, moment.levels[-1]):
             return None
-        key = keyframe_at(self.keyframes or (ExtraKeyframe(),), moment)
+        key = keyframe_at(self.keyframes or (LinkKeyframe(),), moment)
         amount = product(self.weighted_mean, strength_at(self.strength, key, moment))
         return None if is_off(amount) else amount
 
 
 @dataclass(frozen=True)
-class Extras:
-    """What a plan's windows do besides. Without windows, nothing."""
+class Links:
+    """What links the windows of a plan. Without windows, nothing."""
 
     reference: Reference | None = None
     reuse: Reuse | None = None
 
 
-NO_EXTRAS = Extras()
+NO_LINKS = Links()
 
 
-def strength_at(strength: Strength, key: ExtraKeyframe, moment: Moment) -> Amount:
+def strength_at(strength: Strength, key: LinkKeyframe, moment: Moment) -> Amount:
     own = product(amount_at(strength, moment), key.mult)
     return own if key.strength is None else product(own, amount_at(key.strength, moment))
 
@@ -109,11 +109,11 @@ def is_off(amount: Amount) -> bool:
     return not isinstance(amount, Tensor) and amount <= 0.0
 
 
-def keyframe_at(keyframes: Sequence[ExtraKeyframe], moment: Moment) -> ExtraKeyframe:
+def keyframe_at(keyframes: Sequence[LinkKeyframe], moment: Moment) -> LinkKeyframe:
     """The keyframe that holds, with what it inherits."""
-    inherited = ExtraKeyframe()
+    inherited = LinkKeyframe()
     for key in begun(keyframes, moment):
-        before = inherited if key.inherit_missing else ExtraKeyframe()
+        before = inherited if key.inherit_missing else LinkKeyframe()
         given = {name: getattr(key, name) or getattr(before, name) for name in ("tune", "mode")}
         given["strength"] = before.strength if key.strength is None else key.strength
         inherited = replace(key, **given)

@@ -10,7 +10,7 @@ from ...motion.options import KEY, VIDEOS_PER_COND, VIEWS, MotionRun, ad_params,
 from ...motion.strength import Amount, Part, spread
 from ..references.patches import WindowReferences
 from ..references.reuse import with_reuse
-from ..references.settings import NO_EXTRAS
+from ..references.settings import NO_LINKS
 from . import fuse
 from .blend import Blend, on_device
 from .caches import Kept, count_windows, holder_of, opened
@@ -49,7 +49,7 @@ class WindowedCall:
     def clips(self, calc_cond_batch, conds) -> list[Tensor]:
         """The denoised clip for each cond (frames c h w), blended from its windows."""
         blend = Blend(self.x, len(conds))
-        reused = self.open_extras()
+        reused = self.open_links()
         groups = self.groups(conds)
         refers = self.references is not None and self.references.now is not None
         self.caches = opened(self.options, self.run, groups, refers)
@@ -67,16 +67,16 @@ class WindowedCall:
         pairs = zip(blend.clips(), of_first, strict=True)
         return [with_reuse(clip, shown, self.windows[0], reused) for clip, shown in pairs]
 
-    def open_extras(self) -> Amount | None:
+    def open_links(self) -> Amount | None:
         """Makes room for references between windows, and gives how much of the first one is reused; None for none."""
-        run, extras = self.run, self.handler.extras
-        if extras == NO_EXTRAS:
+        run, links = self.run, self.handler.links
+        if links == NO_LINKS:
             return None
         moment = moment_at(run, self.timestep, self.options, self.model.model_sampling)
-        if (reference := extras.reference) is not None:
+        if (reference := links.reference) is not None:
             in_clip = [[run.first_frame + frame for frame in window] for window in self.windows]
             self.references = WindowReferences(reference.at(moment), reference.uses_adain, in_clip)
-        if extras.reuse is None or (amount := extras.reuse.at(moment)) is None:
+        if links.reuse is None or (amount := links.reuse.at(moment)) is None:
             return None
         return spread(amount, Part(range(run.first_frame, run.full_length)), self.x)
 
@@ -98,8 +98,8 @@ class WindowedCall:
         if comfy.model_management.is_device_cpu(self.x.device):
             return 1  # a larger batch only leaves the cache sooner
         free = self.model.current_patcher.get_free_memory(self.x.device)
-        rows = len(self.windows[0]) * sum(cond is not None for cond in conds)
-        return max(int(free / 1.5 / self.model.memory_required([rows, *self.x.shape[1:]])), 1)
+        pictures = len(self.windows[0]) * sum(cond is not None for cond in conds)
+        return max(int(free / 1.5 / self.model.memory_required([pictures, *self.x.shape[1:]])), 1)
 
     def results(self, calc_cond_batch, conds, group: list[list[int]], number: int) -> list[Tensor]:
         """What the model gives for some windows at once, one after the other, for each cond.
@@ -109,12 +109,12 @@ class WindowedCall:
         indices = [frame for window in group for frame in window]
         window = IndexListContextWindow(indices, dim=0, total_frames=len(self.x))
         own = WindowConds(self.handler, self.model, window)
-        rows = on_device(tuple(indices), self.x.device, torch.long)
+        frames = on_device(tuple(indices), self.x.device, torch.long)
         return calc_cond_batch(
             self.model,
             [own.of(cond, self.x) for cond in conds],
-            self.x[rows],
-            self.timestep[rows] if len(self.timestep) == len(self.x) else self.timestep,
+            self.x[frames],
+            self.timestep[frames] if len(self.timestep) == len(self.x) else self.timestep,
             self.options_for(window, group, number),
         )
 

@@ -12,7 +12,7 @@ from comfy.patcher_extension import WrappersMP
 from torch import Tensor
 
 from ...motion.options import KEY
-from ..references.settings import NO_EXTRAS, Extras
+from ..references.settings import NO_LINKS, Links
 from .call import WindowedCall
 from .plan import STANDARD_EVEN, WindowPlan, windows
 
@@ -24,12 +24,12 @@ def with_windows(
     model: ModelPatcher,
     *plans: WindowPlan,
     windows_per_call: int = 0,
-    extras: Extras = NO_EXTRAS,
+    links: Links = NO_LINKS,
     goes_on: bool = True,
 ) -> ModelPatcher:
     """A clone of `model` that samples in windows. Several plans: each from its start_percent on."""
     model = model.clone()
-    model.model_options["context_handler"] = WindowHandler(plans, windows_per_call, extras, goes_on)
+    model.model_options["context_handler"] = WindowHandler(plans, windows_per_call, links, goes_on)
     return with_window_memory(model)
 
 
@@ -55,12 +55,12 @@ class WindowHandler(IndexListContextHandler):
         self,
         plans: tuple[WindowPlan, ...],
         windows_per_call: int = 0,
-        extras: Extras = NO_EXTRAS,
+        links: Links = NO_LINKS,
         goes_on: bool = True,
     ):
         """windows_per_call: how many windows the UNet gets at once; 0 is as many as memory allows (1 on the CPU).
 
-        With extras it is always 1: the first window comes first. goes_on: whether a run that starts at a later step has
+        With links it is always 1: the first window comes first. goes_on: whether a run that starts at a later step has
         that step's windows; else it begins with those of a first step.
         """
         first = plans[0]
@@ -75,8 +75,8 @@ class WindowHandler(IndexListContextHandler):
         )
         self.causal_window_fix = False
         self.plans = plans
-        self.windows_per_call = 1 if extras != NO_EXTRAS else windows_per_call
-        self.extras = extras
+        self.windows_per_call = 1 if links != NO_LINKS else windows_per_call
+        self.links = links
         self.goes_on = goes_on
 
     def applies_to(self, frames: int) -> bool:

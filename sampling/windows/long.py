@@ -36,7 +36,7 @@ def fitted(handler: WindowHandler, guider, shape, first_frame: int = 0) -> Windo
     chunks = goes_in_chunks(guider) and first_frame == 0
     most = frames_that_fit(guider.model_patcher, shape) if chunks else 0
     plans = tuple(of_length(plan, most) for plan in handler.plans)
-    return WindowHandler(plans, handler.windows_per_call, handler.extras, handler.goes_on)
+    return WindowHandler(plans, handler.windows_per_call, handler.links, handler.goes_on)
 
 
 def of_length(plan: WindowPlan, most: int) -> WindowPlan:

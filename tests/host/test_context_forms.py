@@ -6,7 +6,7 @@ import animatediff_native.nodes.compat as compat
 import pytest
 from animatediff_native.nodes.compat.types import Group
 from animatediff_native.sampling.references.attention import SLIDING, Mode, Tune
-from animatediff_native.sampling.references.settings import Extras, Reuse
+from animatediff_native.sampling.references.settings import Links, Reuse
 from animatediff_native.sampling.windows.plan import (
     BATCHED,
     LOOPED_UNIFORM,
@@ -54,7 +54,7 @@ def test_a_plan(name):
 @pytest.mark.parametrize("name", PLANS)
 def test_plans_take_turns_and_keep_the_groups_extras(name):
     before = of("BatchedContextOptions", context_length=5)
-    before = of("ContextExtras_Set", context_opts=before, context_extras=Extras(reuse=Reuse()))
+    before = of("ContextExtras_Set", context_opts=before, context_extras=Links(reuse=Reuse()))
     words, _ = PLANS[name]
     (alone,) = of(name, **words).plans
     assert of(name, prev_context=before, **words) == replace(before, plans=(*before.plans, alone))

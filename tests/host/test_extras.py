@@ -8,7 +8,7 @@ from animatediff_native.sampling.pieces import sample_piece
 from animatediff_native.sampling.references.attention import INDEXES, SLIDING, Mode, Tune, mean_and_variance
 from animatediff_native.sampling.references.patches import WindowReferences, attention
 from animatediff_native.sampling.references.reuse import with_reuse
-from animatediff_native.sampling.references.settings import NO_EXTRAS, ExtraKeyframe, Extras, Reference, Reuse
+from animatediff_native.sampling.references.settings import NO_LINKS, LinkKeyframe, Links, Reference, Reuse
 from animatediff_native.sampling.windows.handler import with_windows
 from animatediff_native.sampling.windows.plan import BATCHED, STANDARD_STATIC, WindowPlan, windows
 from clips import animated, compiled, conditioning, latents, motion_model, sample
@@ -21,12 +21,12 @@ ADAIN = Tune(0.6, 0.0, 0.0, 0.4, 1.0, 1.0)
 
 
 def referring(**words):
-    return Extras(Reference(end_percent=1.0, **words))
+    return Links(Reference(end_percent=1.0, **words))
 
 
-def clip(model, extras, plan=PLAN, motion=True, frames=FRAMES, **words):
+def clip(model, links, plan=PLAN, motion=True, frames=FRAMES, **words):
     model = animated(model, motion_model()) if motion else model
-    return small(with_windows(model, plan, extras=extras), frames, **words)
+    return small(with_windows(model, plan, links=links), frames, **words)
 
 
 def small(model, frames=FRAMES, **words):
@@ -38,7 +38,7 @@ def small(model, frames=FRAMES, **words):
 def test_later_windows_change_and_the_first_does_not(arch, tune, request):
     model = request.getfixturevalue(arch)
     for motion in (False,) if arch == "sdxl" else (False, True):
-        plain, with_reference = (clip(model, extras, motion=motion) for extras in (NO_EXTRAS, referring(tune=tune)))
+        plain, with_reference = (clip(model, links, motion=motion) for links in (NO_LINKS, referring(tune=tune)))
         assert torch.equal(with_reference[:4], plain[:4])
         for frame in range(4, FRAMES):
             assert not torch.allclose(with_reference[frame], plain[frame], atol=1e-3), frame
@@ -46,36 +46,36 @@ def test_later_windows_change_and_the_first_does_not(arch, tune, request):
 
 
 @pytest.mark.parametrize(
-    "extras",
+    "links",
     [
         referring(strength=0.0),
         referring(tune=Tune(attention_strength=0.0)),
         referring(tune=Tune(attention_weight=0.0)),
-        referring(keyframes=(ExtraKeyframe(mult=0.0),)),
+        referring(keyframes=(LinkKeyframe(mult=0.0),)),
         referring(tune=BOTH, strength=torch.zeros(4, 2, 2)),
         referring(mode=Mode(INDEXES, indexes=frozenset({FRAMES - 1}))),
-        Extras(Reference(start_percent=1.0, end_percent=1.0)),
-        Extras(reuse=Reuse(0.0)),
-        Extras(reuse=Reuse(strength=torch.zeros(3, 1, 1))),
+        Links(Reference(start_percent=1.0, end_percent=1.0)),
+        Links(reuse=Reuse(0.0)),
+        Links(reuse=Reuse(strength=torch.zeros(3, 1, 1))),
     ],
 )
-def test_strength_0_is_bit_equal_to_none(sd15, extras):
-    assert torch.equal(clip(sd15, extras, steps=2), clip(sd15, NO_EXTRAS, steps=2))
+def test_strength_0_is_bit_equal_to_none(sd15, links):
+    assert torch.equal(clip(sd15, links, steps=2), clip(sd15, NO_LINKS, steps=2))
 
 
 def test_without_windows_extras_do_nothing(sd15):
-    extras = Extras(Reference(), Reuse())
-    assert torch.equal(clip(sd15, extras, frames=4), clip(sd15, NO_EXTRAS, frames=4))
+    links = Links(Reference(), Reuse())
+    assert torch.equal(clip(sd15, links, frames=4), clip(sd15, NO_LINKS, frames=4))
 
 
 def test_the_same_window_again_answers_as_attention_to_itself_twice(sd15):
     """Keys that are all there twice change no softmax: where both windows hold the same frames, nothing changes."""
     noise = latents(4, 8, 8, seed=2).repeat(2, 1, 1, 1)
     words = {"motion": False, "frames": 8, "noise": noise}
-    same, plain = (clip(sd15, extras, **words) for extras in (referring(), NO_EXTRAS))
+    same, plain = (clip(sd15, links, **words) for links in (referring(), NO_LINKS))
     assert torch.allclose(same, plain, atol=1e-3)
     noise = torch.cat([noise[:4], latents(4, 8, 8, seed=3)])
-    other, plain = (clip(sd15, extras, **(words | {"noise": noise})) for extras in (referring(), NO_EXTRAS))
+    other, plain = (clip(sd15, links, **(words | {"noise": noise})) for links in (referring(), NO_LINKS))
     assert not torch.allclose(other[4:], plain[4:], atol=1e-2)
 
 
@@ -83,12 +83,12 @@ def test_full_fidelity_leaves_the_negative_prompt_alone(sd15):
     """Seen in what the sampler's cfg function gets."""
     got = {}
     for fidelity in (None, 1.0, 0.5):
-        extras = NO_EXTRAS if fidelity is None else referring(tune=Tune(fidelity, 1.0, 1.0, fidelity, 1.0, 1.0))
+        links = NO_LINKS if fidelity is None else referring(tune=Tune(fidelity, 1.0, 1.0, fidelity, 1.0, 1.0))
         model = sd15.clone()
         model.set_model_sampler_cfg_function(
             lambda arguments, key=fidelity: got.setdefault(key, arguments) and arguments["uncond"]
         )
-        clip(model, extras, motion=False)
+        clip(model, links, motion=False)
     assert torch.allclose(got[1.0]["uncond"], got[None]["uncond"], atol=1e-3)
     assert not torch.allclose(got[0.5]["uncond"], got[None]["uncond"], atol=1e-2)
     assert not torch.allclose(got[1.0]["cond"], got[None]["cond"], atol=1e-2)
@@ -107,7 +107,7 @@ def test_conds_in_one_batch_or_apart(sd15, tune, monkeypatch):
 
     model.set_model_unet_function_wrapper(count)
     monkeypatch.setattr(type(model), "get_free_memory", lambda self, device: 0)
-    apart = small(with_windows(model, PLAN, extras=referring(tune=tune)))
+    apart = small(with_windows(model, PLAN, links=referring(tune=tune)))
     assert {len(conds) for conds in calls} == {1}
     assert torch.allclose(apart, together, atol=1e-3)
 
@@ -116,14 +116,14 @@ def test_several_prompts_and_areas_keep_their_own(sd15):
     """A cond that covers a part of the picture has fewer tokens than the others."""
     part = conditioning(3, area=(8, 4, 0, 0), strength=1.0, set_area_to_bounds=False)
     words = {"positive": conditioning(5) + part}
-    plain, referenced = (clip(sd15, extras, **words) for extras in (NO_EXTRAS, referring(tune=BOTH)))
+    plain, referenced = (clip(sd15, links, **words) for links in (NO_LINKS, referring(tune=BOTH)))
     assert torch.equal(referenced[:4], plain[:4]) and referenced.isfinite().all()
     assert not torch.allclose(referenced[4:], plain[4:], atol=1e-2)
 
 
 @pytest.mark.parametrize("mode", [Mode(SLIDING, 2), Mode(INDEXES, indexes=frozenset({4}))], ids=["sliding", "indexes"])
 def test_modes(sd15, mode):
-    plain, first, other = (clip(sd15, extras) for extras in (NO_EXTRAS, referring(), referring(mode=mode)))
+    plain, first, other = (clip(sd15, links) for links in (NO_LINKS, referring(), referring(mode=mode)))
     if mode.kind == SLIDING:
         assert torch.equal(other[:8], first[:8])
     else:  # the first window is not kept
@@ -137,8 +137,8 @@ def test_strengths_over_frames_and_regions(sd15, tune):
     over_frames = torch.ones(FRAMES, 1, 1)
     over_frames[4:6] = 0
     plain, whole, part = (
-        clip(sd15, extras, motion=False)
-        for extras in (NO_EXTRAS, referring(tune=tune), referring(tune=tune, strength=over_frames))
+        clip(sd15, links, motion=False)
+        for links in (NO_LINKS, referring(tune=tune), referring(tune=tune, strength=over_frames))
     )
     assert torch.allclose(part[6:], whole[6:], atol=1e-3)
     assert not torch.allclose(part[4:6], whole[4:6], atol=1e-2)
@@ -164,13 +164,13 @@ def test_statistics_are_those_behind_the_motion_modules(sd15):
     model = animated(sd15, motion_model())
     model.set_model_input_block_patch(note)
     every_block = Tune(0.0, 0.0, 0.0, 0.0, 2.1, 1.0)
-    small(with_windows(model, PLAN, extras=referring(tune=every_block)), frames=8)
+    small(with_windows(model, PLAN, links=referring(tune=every_block)), frames=8)
     assert len(seen) == 2 and torch.allclose(*seen, rtol=1e-3, atol=1e-4)
 
 
 def test_nothing_is_left_behind(sd15, monkeypatch):
     """The bank goes with its evaluation; a plain run after, and after a broken run, gives the same bits."""
-    before = clip(sd15, NO_EXTRAS)
+    before = clip(sd15, NO_LINKS)
     tree = [name for name, _ in sd15.model.named_modules()]
     living, most = [], []
 
@@ -187,7 +187,7 @@ def test_nothing_is_left_behind(sd15, monkeypatch):
     monkeypatch.undo()
     gc.collect()
     assert not any(isinstance(each, WindowReferences) for each in gc.get_objects())
-    assert torch.equal(clip(sd15, NO_EXTRAS), before)
+    assert torch.equal(clip(sd15, NO_LINKS), before)
 
     def broken(*_):
         raise KeyError("in the second window")
@@ -196,7 +196,7 @@ def test_nothing_is_left_behind(sd15, monkeypatch):
         patch.setattr("animatediff_native.sampling.references.patches.with_statistics", broken)
         with pytest.raises(KeyError):
             clip(sd15, referring(tune=BOTH))
-    assert torch.equal(clip(sd15, NO_EXTRAS), before)
+    assert torch.equal(clip(sd15, NO_LINKS), before)
     assert [name for name, _ in sd15.model.named_modules()] == tree
 
 
@@ -238,8 +238,8 @@ def test_a_clip_that_goes_on_has_the_strengths_of_its_own_frames(sd15, extra):
     early[:8] = 1
 
     def new_frames(strength):
-        own = {"reference": referring(tune=ADAIN, strength=strength), "reuse": Extras(reuse=Reuse(0.7, strength))}
-        model = with_windows(animated(sd15, motion_model()), PLAN, extras=own[extra])
+        own = {"reference": referring(tune=ADAIN, strength=strength), "reuse": Links(reuse=Reuse(0.7, strength))}
+        model = with_windows(animated(sd15, motion_model()), PLAN, links=own[extra])
         words = {"steps": 1, "cfg": 4.0, "sampler_name": "euler", "scheduler": "normal"}
         conds, before = (conditioning(5), conditioning(6)), latents(12, 8, 8, seed=4)
         with torch.inference_mode():
@@ -259,22 +259,22 @@ def test_a_window_that_another_node_evaluates_twice_does_not_look_at_itself(sd15
         return result
 
     model.set_model_unet_function_wrapper(twice)
-    extras = referring(tune=BOTH)
-    assert torch.equal(clip(model, extras, motion=False), clip(sd15, extras, motion=False))
+    links = referring(tune=BOTH)
+    assert torch.equal(clip(model, links, motion=False), clip(sd15, links, motion=False))
 
 
 def test_several_windows_per_call_are_off(sd15):
     model = animated(sd15, motion_model())
-    one = small(with_windows(model, PLAN, extras=referring()))
-    assert torch.equal(small(with_windows(model, PLAN, windows_per_call=3, extras=referring())), one)
+    one = small(with_windows(model, PLAN, links=referring()))
+    assert torch.equal(small(with_windows(model, PLAN, windows_per_call=3, links=referring())), one)
 
 
 def test_torch_compile(sd15):
     """Also out of the reference's range, and in its first window, which reads nothing."""
     torch._dynamo.reset()
-    extras = Extras(Reference(tune=BOTH, end_percent=0.4))
-    expected = clip(sd15, extras, steps=3)
-    found = small(with_windows(compiled(animated(sd15, motion_model())), PLAN, extras=extras), steps=3)
+    links = Links(Reference(tune=BOTH, end_percent=0.4))
+    expected = clip(sd15, links, steps=3)
+    found = small(with_windows(compiled(animated(sd15, motion_model())), PLAN, links=links), steps=3)
     torch._dynamo.reset()
     assert torch.allclose(found, expected, atol=1e-3)
 
@@ -283,10 +283,10 @@ def test_torch_compile(sd15):
 def test_reuse_by_hand(sd15, method):
     """One step without cfg: the sampler's result is the model's own."""
     plan = WindowPlan(STANDARD_STATIC, 4, 2, fuse_method=method)
-    plain = clip(sd15, NO_EXTRAS, plan, cfg=1.0)
-    first = clip(sd15, NO_EXTRAS, PLAN, cfg=1.0)[:4]
+    plain = clip(sd15, NO_LINKS, plan, cfg=1.0)
+    first = clip(sd15, NO_LINKS, PLAN, cfg=1.0)[:4]
     mask = torch.rand(FRAMES, 8, 8, generator=torch.Generator().manual_seed(1))
     for strength in (1.0, torch.linspace(0, 1, FRAMES).view(-1, 1, 1), mask):
-        found = clip(sd15, Extras(reuse=Reuse(0.7, strength, end_percent=1.0)), plan, cfg=1.0)
+        found = clip(sd15, Links(reuse=Reuse(0.7, strength, end_percent=1.0)), plan, cfg=1.0)
         amount = 0.7 * strength.unsqueeze(1) if isinstance(strength, torch.Tensor) else 0.7
         assert torch.allclose(found, with_reuse(plain, first, windows(plan, FRAMES)[0], amount), atol=1e-3)

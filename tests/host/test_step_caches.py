@@ -8,7 +8,7 @@ import pytest
 import torch
 from animatediff_native.sampling.iterations import Iterations, with_iterations
 from animatediff_native.sampling.noise.freeinit import FreeInit
-from animatediff_native.sampling.references.settings import Extras, Reference
+from animatediff_native.sampling.references.settings import Links, Reference
 from animatediff_native.sampling.windows.caches import Kept, held, kept_for
 from animatediff_native.sampling.windows.handler import with_windows
 from animatediff_native.sampling.windows.plan import BATCHED, STANDARD_STATIC, WindowPlan, windows
@@ -141,7 +141,7 @@ def test_lazycache_skips_the_whole_clip(sd15, skipped, plan):
 
 
 def test_nothing_is_skipped_while_windows_refer_to_each_other(sd15, skipped, caplog):
-    model = with_windows(animated(sd15, motion_model()), APART, extras=Extras(Reference(end_percent=1.0)))
+    model = with_windows(animated(sd15, motion_model()), APART, links=Links(Reference(end_percent=1.0)))
     assert torch.equal(clip(easy(model), halves()), clip(model, halves()))
     assert skipped() == [0]
     assert caplog.text.count("EasyCache skips no step while ContextRef is at work.") == 1

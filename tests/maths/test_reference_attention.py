@@ -19,7 +19,7 @@ from animatediff_native.sampling.references.attention import (
     with_statistics,
 )
 from animatediff_native.sampling.references.reuse import with_reuse
-from animatediff_native.sampling.references.settings import ExtraKeyframe, Reference, Reuse
+from animatediff_native.sampling.references.settings import LinkKeyframe, Reference, Reuse
 
 WINDOWS = [[0, 1, 2, 3], [2, 3, 4, 5], [4, 5, 6, 7], [6, 7, 8, 9], [8, 9, 0, 1]]
 
@@ -111,7 +111,7 @@ def test_reuse_lays_the_window_end_to_end():
 
 
 def test_ranges():
-    for extra in (Reference(end_percent=0.25), Reuse(end_percent=0.25), Reuse(keyframes=(ExtraKeyframe(),))):
+    for extra in (Reference(end_percent=0.25), Reuse(end_percent=0.25), Reuse(keyframes=(LinkKeyframe(),))):
         assert extra.at(moment(10.0)) is not None
         assert extra.at(moment(10.0, 5.0)) is None
         assert (
@@ -126,14 +126,14 @@ def test_nothing_to_do():
         assert Reference(strength).at(moment(10.0)) is None
         assert Reuse(strength=strength).at(moment(10.0)) is None
     assert Reuse(0.0).at(moment(10.0)) is None
-    assert Reference(keyframes=(ExtraKeyframe(mult=0.0),)).at(moment(10.0)) is None
+    assert Reference(keyframes=(LinkKeyframe(mult=0.0),)).at(moment(10.0)) is None
     assert Reference(tune=Tune(attention_strength=0.0)).at(moment(10.0)) is None
     assert Reference(tune=Tune(1, 0, 1, 1, 0, 1)).at(moment(10.0)) is None
 
 
 def test_amounts_multiply():
     values = torch.tensor([1.0, 0.5]).view(2, 1, 1)
-    amount = Reuse(0.8, values, (ExtraKeyframe(mult=0.5, strength=0.5),)).at(moment(10.0))
+    amount = Reuse(0.8, values, (LinkKeyframe(mult=0.5, strength=0.5),)).at(moment(10.0))
     assert amount.flatten().tolist() == pytest.approx([0.2, 0.1])
 
 
@@ -141,9 +141,9 @@ def test_keyframes():
     """What is left open is inherited, unless inherit_missing is off; mult is never."""
     weak, sliding = Tune(attention_strength=0.5), Mode(SLIDING, 2)
     keys = (
-        ExtraKeyframe(0.6, 0.7, inherit_missing=False),
-        ExtraKeyframe(0.2, 0.9, tune=weak, strength=0.5),
-        ExtraKeyframe(0.4, 1.0, mode=sliding),
+        LinkKeyframe(0.6, 0.7, inherit_missing=False),
+        LinkKeyframe(0.2, 0.9, tune=weak, strength=0.5),
+        LinkKeyframe(0.4, 1.0, mode=sliding),
     )
     extra = Reference(keyframes=keys, end_percent=1.0)
     found = [extra.at(moment(10.0, *levels)) for levels in ((), (8.0,), (8.0, 6.0), (8.0, 6.0, 4.0))]
@@ -154,7 +154,7 @@ def test_keyframes():
 
 def test_a_keyframe_inherits_mode_and_tune():
     weak, sliding = Tune(attention_strength=0.5), Mode(SLIDING, 2)
-    keys = (ExtraKeyframe(0.2, tune=weak, mode=sliding), ExtraKeyframe(0.4))
+    keys = (LinkKeyframe(0.2, tune=weak, mode=sliding), LinkKeyframe(0.4))
     for last, expected in ((True, (weak, sliding)), (False, (Tune(), Mode()))):
         extra = Reference(keyframes=(keys[0], replace(keys[1], inherit_missing=last)), end_percent=1.0)
         now = extra.at(moment(10.0, 8.0, 6.0))
@@ -163,7 +163,7 @@ def test_a_keyframe_inherits_mode_and_tune():
 
 def test_steps_before_the_range_are_not_owed():
     """The first keyframe is owed two steps of the range, although it began before."""
-    keys = (ExtraKeyframe(0.05, 0.1, guarantee_steps=2), ExtraKeyframe(0.3, 0.2))
+    keys = (LinkKeyframe(0.05, 0.1, guarantee_steps=2), LinkKeyframe(0.3, 0.2))
     extra = Reference(keyframes=keys, start_percent=0.3, end_percent=1.0)
     levels = (10.0, 9.0, 7.0, 6.0, 5.0)
     found = [extra.at(moment(*levels[:count])) for count in (3, 4, 5)]
@@ -171,7 +171,7 @@ def test_steps_before_the_range_are_not_owed():
 
 
 def test_guaranteed_steps_are_counted_in_the_range():
-    keys = (ExtraKeyframe(0.3, 0.1, guarantee_steps=2), ExtraKeyframe(0.3, 0.2))
+    keys = (LinkKeyframe(0.3, 0.1, guarantee_steps=2), LinkKeyframe(0.3, 0.2))
     extra = Reference(keyframes=keys, start_percent=0.3, end_percent=1.0)
     assert extra.at(moment(10.0, 7.0)).strength == pytest.approx(0.1)
     assert extra.at(moment(10.0, 7.0, 6.0)).strength == pytest.approx(0.1)
@@ -179,7 +179,7 @@ def test_guaranteed_steps_are_counted_in_the_range():
 
 
 def test_the_first_keyframe_of_reuse_holds_from_the_start():
-    reuse = Reuse(1.0, keyframes=(ExtraKeyframe(0.5, 0.3), ExtraKeyframe(0.9, 0.6)), end_percent=1.0)
+    reuse = Reuse(1.0, keyframes=(LinkKeyframe(0.5, 0.3), LinkKeyframe(0.9, 0.6)), end_percent=1.0)
     assert reuse.at(moment(10.0)) == pytest.approx(0.3)
     assert reuse.at(moment(10.0, 5.0)) == pytest.approx(0.3)
     assert reuse.at(moment(10.0, 5.0, 0.9)) == pytest.approx(0.6)
