@@ -12,7 +12,8 @@ class WindowConds(IndexListContextHandler):
 
     def __init__(self, handler: IndexListContextHandler, model, window: IndexListContextWindow):
         """handler: the one on the MODEL, which stays as it is. model: the host's."""
-        self.__dict__.update(vars(handler))
+        super().__init__(handler.context_schedule, handler.fuse_method, dim=handler.dim)
+        self.callbacks = handler.callbacks
         self._model, self.window = model, window
         self.controls: dict = {}
 

@@ -100,6 +100,6 @@ def test_extras_of_shared_workflows(sd15):
     options = of("BatchedContextOptions", context_length=4, start_percent=0.9, prev_context=options)
     model = of("UseEvolvedSampling", model=sd15, beta_schedule="use existing", context_options=options)
     handler = model.model_options["context_handler"]
-    assert handler.extras == extras and [plan.context_length for plan in handler.plans] == [8, 4]
+    assert handler.links == extras and [plan.context_length for plan in handler.plans] == [8, 4]
     with pytest.raises(ValueError, match="switch_on_idxs has '-3', which is no frame"):
         of(f"{ref}_ModeIndexes", switch_on_idxs="1, -3")
