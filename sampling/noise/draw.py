@@ -1,7 +1,7 @@
 """The noise that a clip starts from, frame by frame. Tensors are (frames, channels, height, width), float32, CPU.
 
 Sources: FreeNoise, arXiv:2310.15169, section 3.2; the generators as in ComfyUI (one for the whole batch) and the A1111
-web UI (one per frame, seeds counting up). `tests/maths/test_noise.py` holds them to ComfyUI-AnimateDiff-Evolved's.
+web UI (one per frame, seeds counting up). `tests/maths/test_noise_draw.py` holds them to ComfyUI-AnimateDiff-Evolved's.
 """
 
 import math

@@ -1,7 +1,7 @@
 """Blend weights: how much each frame of a window counts where windows overlap. Plain numbers, no torch.
 
 Sources: pyramid from FreeNoise (arXiv:2310.15169, window-based attention fusion); the others as in
-ComfyUI-AnimateDiff-Evolved, whose weights `tests/maths/test_fuse.py` holds them to.
+ComfyUI-AnimateDiff-Evolved, whose weights `tests/maths/test_windows_fuse.py` holds them to.
 """
 
 import math

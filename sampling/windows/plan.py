@@ -1,7 +1,8 @@
 """Context windows: which frames are sampled together at each step. Plain integers, no torch.
 
 Sources: animatediff-cli's `uniform` context scheduler (looped_uniform), and the schedules that
-ComfyUI-AnimateDiff-Evolved and ComfyUI made of it. `tests/maths/test_windows.py` holds them to that pack's index lists.
+ComfyUI-AnimateDiff-Evolved and ComfyUI made of it. `tests/maths/test_windows_plan.py` holds them to that pack's index
+lists.
 """
 
 import math
