@@ -5,7 +5,7 @@ import json
 import pytest
 from browser import SCREENSHOTS, needs_chromium, opened, ready
 from comfy_server import ROOT, ComfyServer
-from saved_graphs import DANGLING, GRAPHS, SHOWN, check, exactly
+from saved_graphs import DANGLING, GRAPHS, SHOWN, assert_as_in_the_file, exactly
 from workflows import TEMPLATES
 
 pytestmark = needs_chromium
@@ -77,7 +77,7 @@ def test_examples_open_with_every_node_and_value(page, path):
 @pytest.mark.parametrize("name", GRAPHS)
 def test_shared_workflows_open_as_they_were_saved(page, errors, definitions, name):
     page.evaluate("graph => app.loadGraphData(graph)", GRAPHS[name])
-    check(page.evaluate(SHOWN, name not in DANGLING), GRAPHS[name], definitions)
+    assert_as_in_the_file(page.evaluate(SHOWN, name not in DANGLING), GRAPHS[name], definitions)
     page.screenshot(path=SCREENSHOTS / f"{name}.png")
     assert not errors
 
@@ -98,7 +98,7 @@ def test_a_shared_workflow_that_is_dropped_on_the_canvas(page, errors, definitio
         page.dispatch_event("#graph-canvas", event, {"dataTransfer": dropped, "clientX": 800, "clientY": 450})
     page.wait_for_function(f"app.rootGraph._nodes.length == {len(GRAPHS[name]['nodes'])}", timeout=30_000)
     shown = page.evaluate(SHOWN, True)
-    check(shown, GRAPHS[name], definitions)
+    assert_as_in_the_file(shown, GRAPHS[name], definitions)
     settings = next(node for node in shown["nodes"] if node["type"] == "ADE_AnimateDiffSamplingSettings")
     assert settings["values"]["adapt_denoise_steps"] is True
     page.screenshot(path=SCREENSHOTS / "dropped.png")
@@ -110,7 +110,7 @@ def test_a_shared_workflow_that_is_saved_again_stays_as_it_is(page, definitions)
     graph = GRAPHS["308_eden-TextureFlow-workflow-hist"]
     page.evaluate("graph => app.loadGraphData(graph)", graph)
     page.evaluate("app.loadGraphData(app.rootGraph.serialize())")
-    check(page.evaluate(SHOWN, True), graph, definitions)
+    assert_as_in_the_file(page.evaluate(SHOWN, True), graph, definitions)
 
 
 FRAME = {

@@ -35,7 +35,7 @@ SHOWN = """async wantsPrompt => {
 """What the page has open: its nodes, those in subgraphs once for each subgraph, and the prompt that it would post."""
 
 
-def check(shown: dict, graph: dict, definitions: dict) -> None:
+def assert_as_in_the_file(shown: dict, graph: dict, definitions: dict) -> None:
     """Our nodes in the page, and in the prompt that it posts, have the values and links of the file."""
     saved = nodes_of_file(graph)
     present = {key for key, node in saved.items() if is_ours(node["type"])}

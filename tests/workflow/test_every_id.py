@@ -22,14 +22,14 @@ def outputs_of(server, graph: Graph) -> dict:
 
 @pytest.mark.parametrize("node_id", IDS)
 def test_with_what_it_needs(server, object_info, node_id):
-    outputs_of(server, graph_of(object_info, node_id))
+    assert outputs_of(server, graph_of(object_info, node_id))
 
 
 @pytest.mark.parametrize("node_id", IDS)
 def test_with_everything_it_takes(server, object_info, node_id):
     if not optional_sockets(object_info[node_id]):
         pytest.skip("it has no optional sockets")
-    outputs_of(server, graph_of(object_info, node_id, with_optional=True))
+    assert outputs_of(server, graph_of(object_info, node_id, with_optional=True))
 
 
 def test_a_new_socket_says_what_to_add(object_info):
