@@ -31,6 +31,7 @@ class WindowedCall:
         self.seed = f"{self.run.seed} {self.step}"
         self.plan = self.plan_now()
         self.windows = windows(self.plan, len(x), self.step)
+        self.weights = self.blend_weights()
         self.references: WindowReferences | None = None
         self.caches: list[Kept] = []
 
@@ -58,7 +59,7 @@ class WindowedCall:
             results = self.results(calc_cond_batch, conds, group, done)
             if reused is not None and of_first is None:
                 of_first = results
-            self.add(blend, group, results)
+            self.add(blend, group, results, done)
             done += len(group)
             self.report(done)
         count_windows(self.caches, self.options)
@@ -138,18 +139,20 @@ class WindowedCall:
         if plan is None or not plan.applies_to(length):
             return None
         method = plan.fuse_method if plan.fuse_method != fuse.RELATIVE else "pyramid"
-        return [
-            (view, fuse.weights(method, view, length, plan.context_overlap, self.sigma, self.seed))
-            for view in windows(plan, length, self.step)
-        ]
+        views = windows(plan, length, self.step)
+        weights = fuse.shares(method, views, length, plan.context_overlap, self.sigma, self.seed)
+        return list(zip(views, weights, strict=True))
 
-    def add(self, blend: Blend, group: list[list[int]], results: list[Tensor]) -> None:
-        """Each window's part of `results`, by its weights."""
+    def blend_weights(self) -> list[list[float]]:
+        """Of every window's frames."""
         method, overlap = self.plan.fuse_method, self.plan.context_overlap
-        for number, window in enumerate(group):
-            own = slice(number * len(window), (number + 1) * len(window))
-            weights = fuse.weights(method, window, len(self.x), overlap, self.sigma, self.seed)
-            blend.add(window, weights, [result[own] for result in results])
+        return fuse.together(method, self.windows, len(self.x), overlap, self.sigma, self.seed)
+
+    def add(self, blend: Blend, group: list[list[int]], results: list[Tensor], number: int) -> None:
+        """Each window's part of `results`, by its weights. number: how many windows went before."""
+        for place, window in enumerate(group):
+            own = slice(place * len(window), (place + 1) * len(window))
+            blend.add(window, self.weights[number + place], [result[own] for result in results])
 
     def report(self, done: int) -> None:
         """The node's progress bar moves with every window. done: windows of this evaluation."""

@@ -51,12 +51,10 @@ def shares(plan: WindowPlan, frames: int, step: int, sigma: float) -> list[list[
     """The windows of one step: for each, its share in every frame (0 to 1; the shares in a frame add up to 1)."""
     if not plan.applies_to(frames):
         return [[1.0] * frames]
-    rows = []
-    for window in windows(plan, frames, step):
-        row = [0.0] * frames
-        weights = fuse.weights(plan.fuse_method, window, frames, plan.context_overlap, sigma, str(step))
-        for frame, weight in zip(window, weights, strict=True):
-            row[frame] = weight
-        rows.append(row)
-    totals = [sum(column) for column in zip(*rows, strict=True)]
-    return [[weight / total for weight, total in zip(row, totals, strict=True)] for row in rows]
+    each = windows(plan, frames, step)
+    found = fuse.shares(plan.fuse_method, each, frames, plan.context_overlap, sigma, str(step))
+    rows = [[0.0] * frames for _ in each]
+    for row, window, own in zip(rows, each, found, strict=True):
+        for frame, share in zip(window, own, strict=True):
+            row[frame] = share
+    return rows

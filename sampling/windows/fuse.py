@@ -12,6 +12,8 @@ RELATIVE = "relative"
 """Weights by the distance from the window's middle; see `relative_bias`."""
 TINY = 1e-37
 """The outermost weight of overlap-linear: never quite 0, so that a frame which only one window holds is kept."""
+LEAST = 1e-30
+"""Where a frame's weights add up to less, they are brought to 1: a tensor would hold them as 0."""
 
 
 def weights(method: str, window: Sequence[int], frames: int, overlap: int, sigma: float, seed: str = "") -> list[float]:
@@ -31,6 +33,37 @@ def weights(method: str, window: Sequence[int], frames: int, overlap: int, sigma
     return METHODS[method](length, sigma)
 
 
+def together(
+    method: str, windows: Sequence[Sequence[int]], frames: int, overlap: int, sigma: float, seed: str = ""
+) -> list[list[float]]:
+    """`weights` of all windows of one step, which hold every frame: in no frame do they add up to nothing."""
+    found = [weights(method, window, frames, overlap, sigma, seed) for window in windows]
+    return _divided(windows, found, [total if total < LEAST else 1.0 for total in _totals(windows, found, frames)])
+
+
+def shares(
+    method: str, windows: Sequence[Sequence[int]], frames: int, overlap: int, sigma: float, seed: str = ""
+) -> list[list[float]]:
+    """The same, adding up to 1 in every frame."""
+    found = [weights(method, window, frames, overlap, sigma, seed) for window in windows]
+    return _divided(windows, found, _totals(windows, found, frames))
+
+
+def _totals(windows: Sequence[Sequence[int]], found: list[list[float]], frames: int) -> list[float]:
+    totals = [0.0] * frames
+    for window, own in zip(windows, found, strict=True):
+        for frame, weight in zip(window, own, strict=True):
+            totals[frame] += weight
+    return totals
+
+
+def _divided(windows: Sequence[Sequence[int]], found: list[list[float]], by: list[float]) -> list[list[float]]:
+    return [
+        [weight / by[frame] for frame, weight in zip(window, own, strict=True)]
+        for window, own in zip(windows, found, strict=True)
+    ]
+
+
 def flat(length: int) -> list[float]:
     return [1.0] * length
 
@@ -42,6 +75,7 @@ def pyramid(length: int) -> list[float]:
 
 def overlap_linear(length: int, overlap: int, first: bool, last: bool) -> list[float]:
     """1, with ramps over the overlap, but not at the clip's own ends."""
+    overlap = min(overlap, length)
     ramp = [TINY + (1 - TINY) * i / max(overlap - 1, 1) for i in range(overlap)]
     found = flat(length)
     if overlap and not first:
@@ -74,7 +108,7 @@ def gauss_sigma(length: int, sigma: float, inverse: bool = False) -> list[float]
     """A bell of standard deviation 1 to 9 frames, widest at high noise (inverse: at low noise)."""
     share = min(4.0, sigma) / 4
     deviation = 1 + 8 * (1 - share if inverse else share)
-    bell = [math.exp(-((i - (length - 1) / 2) ** 2) / (2 * deviation**2)) for i in range(length)]
+    bell = [max(math.exp(-((i - (length - 1) / 2) ** 2) / (2 * deviation**2)), 1e-300) for i in range(length)]
     norm = math.sqrt(sum(value**2 for value in bell))
     return [value * math.ceil(length / 2) / norm for value in bell]
 

@@ -70,8 +70,18 @@ class WindowPlan:
 
 
 def windows(plan: WindowPlan, frames: int, step: int = 0) -> list[list[int]]:
-    """The windows of one sampling step, each a list of frame indices; every frame is in at least one."""
-    return SCHEDULES[plan.context_schedule](plan, frames, step)
+    """The windows of one sampling step, each a list of frame indices; every frame is in at least one.
+
+    What blends windows divides by the weights of each frame, so a schedule that left one out is a RuntimeError here.
+    """
+    found = SCHEDULES[plan.context_schedule](plan, frames, step)
+    if missing := set(range(frames)).difference(*found):
+        raise RuntimeError(
+            f"{plan.context_schedule} leaves frame {min(missing)} of {frames} in no window at step {step}: "
+            f"context_length {plan.context_length}, overlap {plan.context_overlap}, stride {plan.context_stride}. "
+            "Choose another context_schedule, and please report this."
+        )
+    return found
 
 
 def ordered_halving(step: int) -> float:
@@ -97,7 +107,10 @@ def looped_uniform(plan: WindowPlan, frames: int, step: int) -> list[list[int]]:
 
 
 def standard_uniform(plan: WindowPlan, frames: int, step: int) -> list[list[int]]:
-    """As looped_uniform without a loop: a window that would wrap is moved back to end with the clip."""
+    """As looped_uniform without a loop: a window that would wrap is moved back to end with the clip.
+
+    A strided window that is moved back may leave frames in no window (the host's do); these get one of their own.
+    """
     if frames <= plan.context_length:
         return [list(range(frames))]
     found = looped_uniform(replace(plan, closed_loop=False), frames, step)
@@ -112,6 +125,9 @@ def standard_uniform(plan: WindowPlan, frames: int, step: int) -> list[list[int]
             if wrapped_to not in found[(index + 1) % len(found)]:
                 found.insert(index + 1, list(range(wrapped_to, wrapped_to + plan.context_length)))
         index += 1
+    while missing := set(range(frames)).difference(*found):
+        start = min(max(min(missing) - plan.context_overlap, 0), frames - plan.context_length)
+        found.append(list(range(start, start + plan.context_length)))
     return [window for index, window in enumerate(found) if window not in found[:index]]
 
 

@@ -4,7 +4,17 @@ import gzip
 import json
 
 import pytest
-from animatediff_native.sampling.windows.fuse import ALL, RELATIVE, overlap_linear, relative_bias, weights
+import torch
+from animatediff_native.sampling.windows.fuse import (
+    ALL,
+    RELATIVE,
+    overlap_linear,
+    relative_bias,
+    shares,
+    together,
+    weights,
+)
+from animatediff_native.sampling.windows.plan import SCHEDULES, WindowPlan, windows
 from oracles import DATA
 
 VECTORS = json.loads(gzip.decompress((DATA / "ade_vectors.json.gz").read_bytes()))["fuse_weights"]
@@ -33,6 +43,29 @@ def test_every_frame_counts(method, length):
         for place in ("first", "middle", "last"):
             found = weights(method, window_at(place, length), FRAMES, min(3, length - 1), sigma)
             assert len(found) == length and min(found) > 0
+
+
+@pytest.mark.parametrize("method", ALL)
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_sweep_no_frame_has_weights_that_add_up_to_nothing(method, schedule):
+    """As the tensors hold them: float32 for windows, half precision for the shares of views."""
+    for length, overlap in ((1, 0), (2, 1), (16, 1), (16, 4), (32, 2), (100, 1)):
+        for frames in (length, length + 1, 2 * length + 3):
+            plan = WindowPlan(schedule, length, overlap)
+            for sigma in (0.0, 0.03, 1.0, 14.6):
+                each = windows(plan, frames, 2)
+                for found, dtype in ((together, torch.float32), (shares, torch.float16), (shares, torch.bfloat16)):
+                    total = torch.zeros(frames, dtype=dtype)
+                    for window, own in zip(each, found(method, each, frames, overlap, sigma), strict=True):
+                        total[window] += torch.tensor(own, dtype=dtype)
+                    assert total.isfinite().all() and total.min() > 1e-30, (length, frames, sigma)
+                    assert dtype == torch.float32 or (total - 1).abs().max() < 0.02
+
+
+def test_the_shares_of_a_frame_keep_its_weights_ratio():
+    assert together("pyramid", [[0, 1, 2], [2, 3, 4]], 5, 1, 1.0) == [[1, 2, 1], [1, 2, 1]]
+    assert shares("pyramid", [[0, 1, 2], [1, 2, 3]], 4, 2, 1.0) == [[1, 2 / 3, 1 / 3], [1 / 3, 2 / 3, 1]]
+    assert together("overlap-linear", [[0, 1], [1, 2]], 3, 1, 1.0) == [[1, 0.5], [0.5, 1]]
 
 
 @pytest.mark.parametrize("method", ["flat", "pyramid", "pyramid-sigma", "pyramid-sigma inverse", "gauss-sigma"])

@@ -83,6 +83,32 @@ GRID = [
 ]
 
 
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_sweep_every_frame_is_in_a_window_at_every_step(schedule):
+    """37 frames in windows of 16 with a stride of 2 were not, at step 2."""
+    strides = (1, 2, 3, 4) if schedule in (STANDARD_UNIFORM, LOOPED_UNIFORM) else (1,)
+    for length in (1, 2, 4, 7, 16):
+        for overlap in {0, 1, length // 4, length // 2, length - 1}:
+            for stride in strides:
+                plan = WindowPlan(schedule, length, min(overlap, length - 1), stride)
+                for frames in range(1, 72):
+                    for step in range(8):
+                        found = windows(plan, frames, step)
+                        assert set().union(*found) == set(range(frames)), (plan, frames, step)
+                        assert all(len(set(window)) == len(window) > 0 for window in found)
+
+
+def test_a_schedule_that_leaves_a_frame_out_is_an_error(monkeypatch):
+    monkeypatch.setitem(SCHEDULES, BATCHED, lambda plan, frames, step: [list(range(frames - 1))])
+    with pytest.raises(RuntimeError, match=r"batched leaves frame 23 of 24 in no window at step 2: context_length 16"):
+        windows(WindowPlan(BATCHED), 24, 2)
+
+
+def test_frames_that_a_strided_window_leaves_when_it_is_moved_back_have_one_of_their_own():
+    found = windows(WindowPlan(STANDARD_UNIFORM, 16, 4, context_stride=2), 37, 2)
+    assert found[-1] == list(range(16))
+
+
 @pytest.mark.parametrize("loop", [False, True])
 def test_properties(loop):
     for schedule, frames, length, overlap, stride in GRID:
