@@ -5,6 +5,7 @@ What calls are told travels in `transformer_options`, under the names below.
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from threading import Lock
 
 import torch
 from comfy.model_base import BaseModel
@@ -58,6 +59,15 @@ class MotionRun:
     caches: list = field(default_factory=list)
     """What EasyCache kept for each window in the last evaluation of the model (`step_caches.Kept`)."""
 
+    lock: Lock = field(default_factory=Lock, repr=False)
+    """Several GPUs call from a thread each."""
+
+    def note(self, level: float) -> None:
+        """Counts a noise level (sigma) once."""
+        with self.lock:
+            if not self.levels or self.levels[-1] != level:
+                self.levels.append(level)
+
     @property
     def full_length(self) -> int:
         """Frames of the whole clip, up to the last one that is sampled."""
@@ -104,8 +114,7 @@ class Call:
 def moment_at(run: MotionRun, sigma: Tensor, options: dict, sampling) -> Moment:
     """The moment at noise level `sigma` (one entry per picture), which is noted in the run: keyframes count levels."""
     level = float(sigma.max())
-    if not run.levels or run.levels[-1] != level:
-        run.levels.append(level)
+    run.note(level)
     return Moment(
         full_length=run.full_length,
         levels=run.levels,

@@ -1,7 +1,5 @@
 """A clip made in pieces: each goes on after the frames before it, in the memory of one piece."""
 
-import copy
-
 import comfy.sample
 import torch
 from comfy.model_patcher import ModelPatcher
@@ -10,6 +8,7 @@ from torch import Tensor
 from ..motion.options import KEY
 from .run import FIRST_FRAME, automatic_plan
 from .windows.handler import WindowHandler
+from .windows.per_frame import brought_to, change_hints, control_with
 from .windows.plan import STANDARD_EVEN, WindowPlan
 
 
@@ -99,26 +98,20 @@ def held_mask(held: int, new: Tensor, mask: Tensor | None) -> Tensor:
 def of_piece(conditioning: list, first: int, held: int, new: int) -> list:
     """CONDITIONING for the frames first ... first + held + new of the clip.
 
-    What has a row for every frame of the clip is cut to these; what has one for every new frame begins with its first.
+    What has a row for every frame of the clip is cut to these; so is what has more or fewer, once it is brought to the
+    clip. What has one for every new frame begins with its first.
     """
     rows = range(first, first + held + new)
 
     def cut(value):
         if not isinstance(value, Tensor) or value.ndim == 0 or value.shape[0] == 1:
             return value
-        if value.shape[0] >= rows.stop:
-            return value[rows.start : rows.stop]
         if value.shape[0] == new:
             return value[[max(row - held, 0) for row in range(len(rows))]]
-        return value
+        return brought_to(value, rows.stop)[rows.start :]
 
     def hinted(control):
-        part = copy.copy(control)
-        part.cond_hint_original = cut(part.cond_hint_original)
-        part.cond_hint = None
-        if part.previous_controlnet is not None:
-            part.previous_controlnet = hinted(part.previous_controlnet)
-        return part
+        return control_with(control, lambda part: change_hints(part, cut))
 
     return [
         [cut(text), {key: hinted(value) if key == "control" else cut(value) for key, value in entries.items()}]

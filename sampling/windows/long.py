@@ -70,7 +70,8 @@ def frames_that_fit(model: ModelPatcher, shape) -> int:
         return ANY_LENGTH
     loaded = [each for each in comfy.model_management.current_loaded_models if each.device == device]
     free = comfy.model_management.get_free_memory(device) + sum(each.model_loaded_memory() for each in loaded)
-    weights = sum(each.model_size() for each in (model, *model.get_additional_models()))
+    models = (model, *model.get_additional_models())  # other GPUs' copies of the MODEL among them
+    weights = sum(each.model_size() for each in models if each.load_device == device)
     return frames_in(free, weights, CHUNKED * model.model.memory_required([1, *shape[1:]]))
 
 

@@ -101,6 +101,17 @@ def test_conditioning_goes_with_its_frames():
     assert control.previous_controlnet.cond_hint_original.shape[0] == 18
 
 
+@pytest.mark.parametrize("rows", [4, 7, 40])
+def test_conditioning_of_another_length_than_the_clip_is_brought_to_it_first(rows):
+    """first 10, 2 held, 6 new: frames 10 to 17 of a clip of 18."""
+    mask = torch.arange(float(rows)).view(-1, 1, 1)
+    control = controlnet().set_cond_hint(mask.view(-1, 1, 1, 1).expand(-1, 3, 8, 8), 1.0)
+    ((text, cut),) = of_piece([[mask, {"mask": mask, "control": control}]], 10, 2, 6)
+    expected = [frame % rows for frame in range(10, 18)]
+    assert text.flatten().tolist() == cut["mask"].flatten().tolist() == expected
+    assert cut["control"].cond_hint_original[:, 0, 0, 0].tolist() == expected
+
+
 def test_a_mask_that_is_too_short_begins_anew():
     mask = torch.tensor([0.0, 1.0]).view(2, 1, 1).expand(2, 8, 8)
     assert held_mask(2, latents(5, 8, 8), mask)[:, 0, 0, 0].tolist() == [0, 0, 0, 1, 0, 1, 0]

@@ -6,7 +6,6 @@ number; one that moves changes the clip.
 
 from importlib.util import find_spec
 
-import comfy.model_patcher
 import pytest
 import torch
 from animatediff_native.motion import chunks
@@ -17,6 +16,7 @@ from animatediff_native.sampling.windows.presets import preset
 from clips import animated, first, latents, motion_model, sample
 from comfy.ldm.modules import attention
 from comfy_extras import nodes_hypertile, nodes_tomesd
+from devices import multi_gpu, over_two_devices
 from oracles import relative_error
 from unets import SD15, patcher_of, unet_model, unet_shapes
 from weights import filled
@@ -111,22 +111,6 @@ def test_weights_of_eight_bits(motion, kind):
     assert motion.runs_of_every_site() > 0
     assert relative_error(moved, clip(animated(rounded(), motion.patcher), kind)) < 1e-5
     assert relative_error(moved, clip(small, kind)) > 0.1
-
-
-multi_gpu = pytest.mark.skipif(
-    not hasattr(comfy.model_patcher.ModelPatcher, "deepclone_multigpu") or torch.cuda.is_available(),
-    reason="two names of the CPU stand for two devices, in a ComfyUI that has multi-GPU",
-)
-
-
-def over_two_devices(model):
-    """What MultiGPU CFG Split does where there are two GPUs; here the CPU goes by two names."""
-    copy = model.deepclone_multigpu(new_load_device=torch.device("cpu", 0))
-    copy.is_multigpu_base_clone = True
-    model = model.clone()
-    model.set_additional_models("multigpu", [copy])
-    model.match_multigpu_clones()
-    return model
 
 
 @multi_gpu

@@ -131,6 +131,22 @@ def test_masks_per_frame_and_inpainting(sd15):
     assert torch.allclose(kept[..., :7], start[..., :7], atol=1e-4)
 
 
+@pytest.mark.parametrize("rows", [20, 6, 5])
+def test_sweep_what_has_more_rows_than_frames_or_fewer_goes_with_its_frames(sd15, rows):
+    """A mask video and a text of other lengths than the clip: as the host has them with the whole clip."""
+    frames = 12
+    generator = torch.Generator().manual_seed(1)
+    mask, text = torch.rand(rows, 8, 8, generator=generator), torch.randn(rows, 77, 768, generator=generator)
+    of_clip = mask.repeat(3, 1, 1)[:frames]  # the host refuses 5 rows for 12 frames; the rows are in turn, as of 6
+    still = with_windows(animated(sd15, motion_model(), effect=0.0), WindowPlan(STANDARD_STATIC, 8, 4))
+
+    def clip(model, mask):
+        positive = [[text, {"mask": mask, "mask_strength": 1.0}]] + conditioning(3)
+        return sample(model, positive=positive, latent_image=latents(frames, 8, 8), steps=1)
+
+    assert torch.allclose(clip(still, mask), clip(sd15, of_clip), atol=1e-3)
+
+
 def hints_seen(model, hints, frames):
     """Which hint frames the ControlNet got for each cond, call by call: the hints' values are their indices."""
     control = controlnet()
