@@ -149,7 +149,8 @@ class ReferenceCall:
         if own is None or not self.uncond or fidelity == 0.0:
             return others(q, k, v, extra)
         result = others(q, k, v, extra)
-        alone = others(q[self.uncond], k[self.uncond, :own], v[self.uncond, :own], extra)
+        half = extra | {"cond_or_uncond": [cond for cond in extra["cond_or_uncond"] if cond == UNCOND]}
+        alone = others(q[self.uncond], k[self.uncond, :own], v[self.uncond, :own], half)
         result[self.uncond] = mixed(result[self.uncond], alone, fidelity)
         return result
 

@@ -15,6 +15,7 @@ from . import fuse
 from .blend import Blend, on_device
 from .caches import Kept, count_windows, holder_of, opened
 from .conds import WindowConds, finds_frames_itself
+from .kept_attention import KeptAttention
 from .plan import WindowPlan, plan_at, windows
 
 
@@ -34,6 +35,7 @@ class WindowedCall:
         self.weights = self.blend_weights()
         self.references: WindowReferences | None = None
         self.caches: list[Kept] = []
+        self.attention = KeptAttention(self.options)
 
     def run_of_its_own(self) -> MotionRun:
         """Where nothing counts the sampler's steps: a second evaluation within a step counts to that step, too."""
@@ -63,6 +65,7 @@ class WindowedCall:
             done += len(group)
             self.report(done)
         count_windows(self.caches, self.options)
+        self.attention.give(self.windows, self.weights, len(self.x))
         if reused is None:
             return blend.clips()
         pairs = zip(blend.clips(), of_first, strict=True)
@@ -128,7 +131,7 @@ class WindowedCall:
             VIDEOS_PER_COND: len(group),
             VIEWS: self.views(length),
         }
-        options = self.options | own | holder_of(self.caches, number)
+        options = self.attention.patched(self.options | own | holder_of(self.caches, number), number)
         if self.references is not None:
             options = self.references.patched(options, number)
         return self.model_options | {"transformer_options": options}

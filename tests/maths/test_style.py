@@ -99,7 +99,7 @@ PURE = {
     "sampling/references": ["attention", "reuse", "settings"],
     "sampling/sigmas": ["tables"],
     "sampling/values": ["indexed", "keyframes", "places", "prompts", "schedules"],
-    "sampling/windows": ["blend", "drawing", "fuse", "plan", "presets"],
+    "sampling/windows": ["blend", "drawing", "fuse", "kept_attention", "plan", "presets"],
     "training": [
         *("camera", "captions", "clips", "examples"),
         *("draws", "estimate", "fresh", "layouts", "levels", "losses", "plan", "plot"),
