@@ -10,6 +10,7 @@ from threading import Lock
 import torch
 from comfy.model_base import BaseModel
 from comfy.model_patcher import ModelPatcher
+from comfy.model_sampling import ModelSamplingDiscrete, ModelSamplingDiscreteEDM
 from torch import Tensor
 
 from .settings import MotionSettings
@@ -24,6 +25,9 @@ VIDEOS_PER_COND = f"{KEY}_videos_per_cond"
 
 VIEWS = f"{KEY}_views"
 """In `transformer_options`: windows inside the temporal attention, [(frame indices, weights), ...], or None."""
+
+HALVINGS = 30
+"""Of the sampling, until the place of a noise level is found."""
 
 AREAS = f"{KEY}_areas"
 """In `transformer_options`: {uuid of one of the host's conds: the Area that it sees}; others see the whole picture."""
@@ -58,7 +62,6 @@ class MotionRun:
     """The last features of each reference (`picture.features`)."""
     caches: list = field(default_factory=list)
     """What EasyCache kept for each window in the last evaluation of the model (`step_caches.Kept`)."""
-
     lock: Lock = field(default_factory=Lock, repr=False)
     """Several GPUs call from a thread each."""
 
@@ -119,9 +122,26 @@ def moment_at(run: MotionRun, sigma: Tensor, options: dict, sampling) -> Moment:
         full_length=run.full_length,
         levels=run.levels,
         highest=float(options["sample_sigmas"].max()) if "sample_sigmas" in options else level,
-        percent=1 - float(sampling.timestep(torch.tensor(level))) / 999,
+        percent=percent_at(sampling, level),
         percent_to_sigma=lambda percent: float(sampling.percent_to_sigma(percent)),
     )
+
+
+def percent_at(sampling, level: float) -> float:
+    """Where in a whole sampling the noise level `level` (sigma) lies: the inverse of the host's `percent_to_sigma`.
+
+    sampling: the host's `model_sampling`. Only those with a table of noise levels have timesteps from 0 to 999.
+    """
+    if isinstance(sampling, ModelSamplingDiscrete) and not isinstance(sampling, ModelSamplingDiscreteEDM):
+        return 1 - float(sampling.timestep(torch.tensor(level))) / 999
+    before, after = 0.0, 1.0
+    for _ in range(HALVINGS):
+        middle = (before + after) / 2
+        if float(sampling.percent_to_sigma(middle)) > level:
+            before = middle
+        else:
+            after = middle
+    return after
 
 
 def frames_of_call(batch: int, options: dict) -> int:

@@ -143,7 +143,7 @@ class StepValues:
         points = sorted(self.points, key=lambda point: point.position)
         starts = [moment.percent_to_sigma(point.position) for point in points]
         index = holding(starts, [self.guarantee_steps] * len(points), moment.levels, moment.highest)
-        if index + 1 < len(points) and moment.percent >= points[index + 1].position:
+        if index + 1 < len(points) and moment.levels[-1] <= starts[index + 1]:
             return points[index].value  # the next point's place is reached, but this one is still owed steps
         return value_at(points, max(moment.percent, points[index].position))
 
