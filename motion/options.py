@@ -24,7 +24,8 @@ VIDEOS_PER_COND = f"{KEY}_videos_per_cond"
 """In `transformer_options`: how many windows of the clip are in this call, one after the other; 1 where absent."""
 
 VIEWS = f"{KEY}_views"
-"""In `transformer_options`: windows inside the temporal attention, [(frame indices, weights), ...], or None."""
+"""In `transformer_options`: windows inside the temporal attention, [(frame indices, what the window counts in
+each, adding up to 1 in every frame), ...], or None."""
 
 HALVINGS = 30
 """Of the sampling, until the place of a noise level is found."""

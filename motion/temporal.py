@@ -27,25 +27,21 @@ class Views:
     """Windows inside the attention, on the device of a call; together they hold every frame."""
 
     windows: tuple[tuple[slice | Tensor, Tensor], ...]
-    """(indices of frames, their blend weights (frames 1))"""
-    total: Tensor
-    """(f 1): the sum of the weights of each frame."""
+    """(indices of frames, what the window counts in each (frames 1)); these add up to 1 in every frame."""
 
 
 @lru_cache(maxsize=64)
 def views_on(device: torch.device, windows: tuple[tuple[tuple[int, ...], tuple[float, ...]], ...]) -> Views:
-    """windows: (indices of frames, their blend weights). Kept, because to bring them to a GPU makes that wait."""
+    """windows: (indices of frames, what the window counts in each, adding up to 1 in every frame: no division is left
+    for half precision to do). Kept, because to bring them to a GPU makes that wait."""
     with torch.inference_mode(False):
-        total = torch.zeros(1 + max(max(frames) for frames, _ in windows), 1)
         found = []
-        for frames, weights in windows:
-            column = torch.tensor(weights, dtype=torch.float32).unsqueeze(-1)
-            total[list(frames)] += column
+        for frames, shares in windows:
             first, last = frames[0], frames[-1]
             in_a_row = frames == tuple(range(first, last + 1))
             indices = slice(first, last + 1) if in_a_row else torch.tensor(frames, device=device)
-            found.append((indices, column.to(device)))
-        return Views(tuple(found), total.to(device))
+            found.append((indices, torch.tensor(shares, dtype=torch.float32, device=device).unsqueeze(-1)))
+        return Views(tuple(found))
 
 
 @dataclass(frozen=True)
@@ -204,10 +200,10 @@ class TemporalBlock(nn.Module):
         Source: FreeNoise, arXiv:2310.15169, window-based attention fusion.
         """
         blended = torch.zeros_like(x)
-        for frames, weights in views.windows:
+        for frames, shares in views.windows:
             own = steering.mapped(lambda tensor, frames=frames: tensor[:, frames])
-            blended[:, frames] += self.attend(x[:, frames], own) * weights.to(x.dtype)
-        return blended / views.total.to(x.dtype)
+            blended[:, frames] += self.attend(x[:, frames], own) * shares.to(x.dtype)
+        return blended
 
 
 class TemporalTransformer(nn.Module):

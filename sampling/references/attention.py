@@ -89,8 +89,8 @@ def adain_blocks(base: str, weight: float) -> set[tuple[str, int]]:
 
 
 def mean_and_variance(x: Tensor) -> tuple[Tensor, Tensor]:
-    """x: b c h w -> b c 1 1 each."""
-    variance, mean = torch.var_mean(x, dim=(2, 3), keepdim=True, correction=0)
+    """x: b c h w -> b c 1 1 each, in float32: in half precision a spread of 300 has a variance of infinity."""
+    variance, mean = torch.var_mean(x.float(), dim=(2, 3), keepdim=True, correction=0)
     return mean, variance
 
 
@@ -98,7 +98,7 @@ def with_statistics(x: Tensor, mean: Tensor, variance: Tensor) -> Tensor:
     """x (b c h w) with the mean and the variance (b c 1 1) of another."""
     own_mean, own_variance = mean_and_variance(x)
     scale = (variance.clamp(min=LEAST_VARIANCE) / own_variance.clamp(min=LEAST_VARIANCE)).sqrt()
-    return (x - own_mean) * scale + mean
+    return ((x - own_mean) * scale + mean).to(x.dtype)
 
 
 def mixed(plain: Tensor, referenced: Tensor, strength: Amount) -> Tensor:

@@ -172,7 +172,7 @@ class ReferenceCall:
         kept, own, result = self.references.statistics, self.references.now, x
         if self.reads and (self.conds[0], block) in kept:
             mean, variance = (
-                self.together([kept[cond, block][which] for cond in self.conds]).to(x) for which in (0, 1)
+                self.together([kept[cond, block][which] for cond in self.conds]).to(x.device) for which in (0, 1)
             )
             amount = over_pixels(own.strength, self.frames, x, self.latents)
             amount = self.of_all(amount, x, own.tune.adain_strength)

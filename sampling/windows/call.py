@@ -137,14 +137,14 @@ class WindowedCall:
         return self.model_options | {"transformer_options": options}
 
     def views(self, length: int) -> list[tuple[list[int], list[float]]] | None:
-        """[(frame indices, weights), ...] inside a window of that length, or None."""
+        """[(frame indices, their shares), ...] inside a window of that length, or None."""
         plan = self.plan.views
         if plan is None or not plan.applies_to(length):
             return None
         method = plan.fuse_method if plan.fuse_method != fuse.RELATIVE else "pyramid"
         views = windows(plan, length, self.step)
-        weights = fuse.shares(method, views, length, plan.context_overlap, self.sigma, self.seed)
-        return list(zip(views, weights, strict=True))
+        shares = fuse.shares(method, views, length, plan.context_overlap, self.sigma, self.seed)
+        return list(zip(views, shares, strict=True))
 
     def blend_weights(self) -> list[list[float]]:
         """Of every window's frames."""

@@ -5,7 +5,6 @@ import comfy.samplers
 import pytest
 import torch
 from animatediff_native.motion.lora import with_motion_lora
-from animatediff_native.motion.low_rank import MotionLoRA, factors_of
 from animatediff_native.motion.settings import BlockStrength, Keyframe
 from animatediff_native.motion.strength import Moment, amount_at
 from animatediff_native.sampling.guidance import with_guidance
@@ -14,23 +13,11 @@ from animatediff_native.sampling.values.keyframes import Keyframes
 from animatediff_native.sampling.values.schedules import FrameValues, Region, parsed, step_values
 from animatediff_native.sampling.windows.handler import with_windows
 from animatediff_native.sampling.windows.plan import BATCHED, STANDARD_STATIC, WindowPlan
-from clips import animated, conditioning, latents, motion_model, sample
+from clips import animated, conditioning, latents, lora, motion_model, sample
 from oracles import relative_error
-from weights import tensor_for
 from workflows import example
 
 ONE, CALM = FrameValues(parsed("0: 1, 7: 1")), FrameValues(parsed("0: 1, 7: 0.2"))
-
-
-def lora(seed=3, rank=4, family="v3"):
-    """A motion LoRA for every attention layer of the small layouts."""
-    state = {}
-    for name, layer in motion_model(family).model.named_modules():
-        if ".to_" in name and getattr(layer, "weight", None) is not None:
-            outputs, inputs = layer.weight.shape
-            state[f"{name}.lora_down.weight"] = tensor_for(f"{name}.down", (rank, inputs), seed)
-            state[f"{name}.lora_up.weight"] = tensor_for(f"{name}.up", (outputs, rank), seed)
-    return MotionLoRA("lora", factors_of(state))
 
 
 @pytest.mark.parametrize("what", ["motion_scale", "effect"])

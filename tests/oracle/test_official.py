@@ -46,8 +46,9 @@ def test_motion_module(module, clip, maker, across_frames):
 def test_views_are_freenoises_windows(module):
     """diffusers' FreeNoiseTransformerBlock: windows of 8, stride 4, pyramid weights; tokens (b h w) f c."""
     tensors = data("freenoise")
-    windows = tensors["block.f20.windows"].tolist()
-    views = tuple((tuple(range(start, end)), tuple(fuse.pyramid(end - start))) for start, end in windows)
+    windows = [tuple(range(start, end)) for start, end in tensors["block.f20.windows"].tolist()]
+    shares = [tuple(own) for own in fuse.shares("pyramid", windows, 20, 4, 1.0)]
+    views = tuple(zip(windows, shares, strict=True))
     steering = Steering(20, views=views_on(torch.device("cpu"), views))
     found = module.transformer_blocks[0](tensors["block.f20.in"], steering)
     assert relative_error(found, tensors["block.f20.out"]) < 1e-5

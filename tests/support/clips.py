@@ -10,6 +10,7 @@ import torch
 from animatediff_native.motion.attach import attach
 from animatediff_native.motion.convert import canonical, is_hotshot
 from animatediff_native.motion.formats import TABLE, detect
+from animatediff_native.motion.low_rank import MotionLoRA, factors_of
 from animatediff_native.motion.model import MotionModel
 from animatediff_native.motion.settings import MotionSettings
 from animatediff_native.sampling.run import watch
@@ -17,7 +18,7 @@ from comfy_api.torch_helpers import set_torch_compile_wrapper
 from comfy_extras.nodes_torch_compile import skip_torch_compile_dict
 from prompts_and_latents import FRAMES, conditioning, latents
 from unets import SD15_CHANNELS, SDXL_CHANNELS, controlnet_config
-from weights import filled, motion_state
+from weights import filled, motion_state, tensor_for
 
 CHANNELS = {"sdxl": SDXL_CHANNELS, "hotshot": SDXL_CHANNELS}
 
@@ -35,6 +36,17 @@ def motion_model(
     model.load_state_dict({key: value for key, value in weights.items() if not TABLE.search(key)})
     model.requires_grad_(False)
     return comfy.model_patcher.CoreModelPatcher(model, load_device=device, offload_device=torch.device("cpu"))
+
+
+def lora(seed: int = 3, rank: int = 4, family: str = "v3"):
+    """A motion LoRA for every attention layer of the small layouts."""
+    state = {}
+    for name, layer in motion_model(family).model.named_modules():
+        if ".to_" in name and getattr(layer, "weight", None) is not None:
+            outputs, inputs = layer.weight.shape
+            state[f"{name}.lora_down.weight"] = tensor_for(f"{name}.down", (rank, inputs), seed)
+            state[f"{name}.lora_up.weight"] = tensor_for(f"{name}.up", (outputs, rank), seed)
+    return MotionLoRA("lora", factors_of(state))
 
 
 def animated(model, motion, **settings):
