@@ -12,7 +12,7 @@ from torch import Tensor
 from ..motion.formats import sites
 from ..motion.load import motion_file
 from .windows.handler import WindowHandler
-from .windows.plan import windows
+from .windows.plan import STANDARD_EVEN, longest, windows
 
 FRAMES_SHOWN = 16
 """The most frames of a preview; of longer clips every second, third, ... one."""
@@ -51,7 +51,10 @@ def windows_text(handler, frames: int) -> str:
     each = windows(plan, frames)
     settings = f"{plan.context_schedule}, overlap {plan.context_overlap}, {plan.fuse_method}"
     count = "one window" if len(each) == 1 else f"{len(each)} windows"
-    return f"in {count} of {len(each[0])}{views} ({settings})"
+    size = (
+        f"up to {longest(plan, frames)}" if plan.context_schedule == STANDARD_EVEN and len(each) > 1 else len(each[0])
+    )
+    return f"in {count} of {size}{views} ({settings})"
 
 
 class ClipPreview:

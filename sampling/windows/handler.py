@@ -14,7 +14,7 @@ from torch import Tensor
 from ...motion.options import KEY
 from ..references.settings import NO_LINKS, Links
 from .call import WindowedCall
-from .plan import STANDARD_EVEN, WindowPlan, windows
+from .plan import STANDARD_EVEN, WindowPlan, longest
 
 CHUNKED = 0.5
 """Memory of a frame whose layers go in chunks, over what the host reckons for a frame."""
@@ -93,7 +93,7 @@ class WindowHandler(IndexListContextHandler):
         """The most frames of a clip that the UNet gets at once for each cond; what memory is needed for."""
         if not self.applies_to(frames):
             return frames
-        return max(in_memory(plan, len(window)) for plan in self.plans for window in windows(plan, frames))
+        return max(in_memory(plan, longest(plan, frames)) for plan in self.plans)
 
     def should_use_context(self, model, conds, x_in, timestep, model_options) -> bool:
         return self.applies_to(x_in.shape[0])
@@ -111,7 +111,7 @@ def in_memory(plan: WindowPlan, length: int) -> int:
 
 
 def _attended(plan: WindowPlan, frames: int) -> int:
-    longest = max(len(window) for window in windows(plan, frames))
-    if plan.views is not None and plan.views.applies_to(longest):
-        return max(len(view) for view in windows(plan.views, longest))
-    return longest
+    length = longest(plan, frames)
+    if plan.views is not None and plan.views.applies_to(length):
+        return longest(plan.views, length)
+    return length

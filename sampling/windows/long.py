@@ -3,6 +3,7 @@
 How long a window may be depends on the run: on the memory, and on whether the layers can take its frames in chunks.
 """
 
+import math
 from dataclasses import replace
 
 import comfy.model_management
@@ -19,6 +20,9 @@ ANY_LENGTH = 2**31
 """Frames that fit where only the plan's own length bounds a window: on a CPU longer ones save no time."""
 LEAST_VIEWS = 3
 """A window of fewer views than this costs more by its overlaps than it saves."""
+GRID = (1, 4 / 3)
+"""Windows are 3 or 4 views long, or twice as long, or 4 times, ...: what memory is free at the moment must not decide
+over the clip, so a little more or less of it changes nothing."""
 COMPILED = "torch.compile"
 """The host's name for what TorchCompileModel puts on a MODEL."""
 TAKES_ALL_FRAMES = ("control", "gligen")
@@ -42,10 +46,13 @@ def fitted(handler: WindowHandler, guider, shape, first_frame: int = 0) -> Windo
 def of_length(plan: WindowPlan, most: int) -> WindowPlan:
     if plan.context_schedule != STANDARD_EVEN:
         return plan
-    if most < LEAST_VIEWS * plan.views.context_length:
-        views = plan.views
-        return replace(views, start_percent=plan.start_percent, guarantee_steps=plan.guarantee_steps)
-    return plan if most == ANY_LENGTH else replace(plan, context_length=most)
+    if most == ANY_LENGTH:
+        return plan
+    least = LEAST_VIEWS * plan.views.context_length
+    if most < least:
+        return replace(plan.views, start_percent=plan.start_percent, guarantee_steps=plan.guarantee_steps)
+    doubled = least * 2 ** int(math.log2(most / least))
+    return replace(plan, context_length=max(length for step in GRID if (length := round(doubled * step)) <= most))
 
 
 def goes_in_chunks(guider) -> bool:

@@ -69,6 +69,11 @@ class WindowPlan:
         return frames > self.context_length or (self.use_on_equal_length and frames == self.context_length)
 
 
+def longest(plan: WindowPlan, frames: int) -> int:
+    """The most frames that a window of the plan may have at any step."""
+    return frames if plan.context_schedule == WHOLE_CLIP else min(plan.context_length, frames)
+
+
 def windows(plan: WindowPlan, frames: int, step: int = 0) -> list[list[int]]:
     """The windows of one sampling step, each a list of frame indices; every frame is in at least one.
 

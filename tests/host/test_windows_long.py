@@ -4,9 +4,9 @@ import comfy.model_management
 import pytest
 import torch
 from animatediff_native.sampling.run import FIRST_FRAME
-from animatediff_native.sampling.windows.handler import with_windows
+from animatediff_native.sampling.windows.handler import WindowHandler, in_memory, with_windows
 from animatediff_native.sampling.windows.long import ANY_LENGTH, frames_in, of_length
-from animatediff_native.sampling.windows.plan import WHOLE_CLIP, WindowPlan
+from animatediff_native.sampling.windows.plan import BATCHED, WHOLE_CLIP, WindowPlan, windows
 from animatediff_native.sampling.windows.presets import preset
 from clips import animated, compiled, conditioning, controlnet, latents, motion_model, sample
 from comfy.patcher_extension import WrappersMP
@@ -94,8 +94,8 @@ def test_short_windows_where_norms_average_over_frames(sd15):
 def test_windows_are_as_long_as_memory_allows():
     plan = preset("long", 16)
     assert of_length(plan, ANY_LENGTH) == plan
-    assert of_length(plan, 500).context_length == 500
-    assert of_length(plan, 60).context_length == 60
+    found = [of_length(plan, most).context_length for most in (48, 63, 64, 88, 87, 96, 127, 128, 500, 511, 512)]
+    assert found == [48, 48, 64, 64, 64, 96, 96, 128, 384, 384, 512]
     assert of_length(plan, 47) == preset("stable", 16)
     other = preset("loop", 16)
     assert of_length(other, 20) == other
@@ -104,6 +104,23 @@ def test_windows_are_as_long_as_memory_allows():
 def test_weights_leave_at_least_half_of_the_memory_to_frames():
     assert frames_in(free=1000, weights=400, a_frame=4) == 100
     assert frames_in(free=1000, weights=900, a_frame=4) == 83
+
+
+def test_a_little_more_or_less_memory_is_the_same_clip():
+    """Of all free memories that a GPU of one size may have, few give other windows."""
+    plan = preset("long", 16)
+    lengths = [of_length(plan, most).context_length for most in range(48, 769)]
+    assert len(set(lengths)) == 9 and lengths == sorted(lengths)
+    assert all(length <= most < 1.5 * length for length, most in zip(lengths, range(48, 769), strict=True))
+
+
+@pytest.mark.parametrize("frames", [17, 40, 73, 96, 150, 333])
+def test_sweep_no_step_has_a_longer_window_than_the_host_is_told_of(frames):
+    for plan in (preset("long", 16), *(preset(name, 16) for name in ("stable", "loop", "fast")), WindowPlan(BATCHED)):
+        handler = WindowHandler((plan,))
+        for step in range(40):
+            most = max(len(window) for window in windows(plan, frames, step))
+            assert in_memory(plan, most) <= handler.frames_in_call(frames)
 
 
 def test_the_host_reckons_with_chunks(sd15):
@@ -116,7 +133,7 @@ def test_the_host_reckons_with_chunks(sd15):
     model = animated(sd15, motion_model())
     model.add_wrapper_with_key(WrappersMP.PREPARE_SAMPLING, "spy", spy)
     sample(model, latent_image=latents(96, 8, 8), steps=1)
-    assert shapes == [[25, 4, 8, 8]]
+    assert shapes == [[36, 4, 8, 8]]
 
 
 def test_an_interrupt_stops_at_the_next_operation(sd15, motion_from_file):
