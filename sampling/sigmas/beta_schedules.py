@@ -12,8 +12,9 @@ from types import SimpleNamespace
 import torch
 from comfy.ldm.modules.diffusionmodules.util import make_beta_schedule
 from comfy.model_patcher import ModelPatcher
-from comfy.model_sampling import ModelSamplingDiscrete, rescale_zero_terminal_snr_sigmas
+from comfy.model_sampling import EPS, ModelSamplingDiscrete, rescale_zero_terminal_snr_sigmas
 from comfy_extras.nodes_model_advanced import LCM, ModelSamplingDiscreteDistilled
+from torch import Tensor
 
 from .tables import SigmaTable
 
@@ -95,19 +96,34 @@ def with_sigma_table(model: ModelPatcher, table: SigmaTable) -> ModelPatcher:
 
 
 def sampling_of(table: SigmaTable, kind: type[ModelSamplingDiscrete] = ModelSamplingDiscrete) -> ModelSamplingDiscrete:
-    """The host's model sampling with those noise levels; `kind` says what the checkpoint predicts, but for LCM."""
-    sampling = lcm_sampling(len(table.sigmas))() if table.is_lcm else kind(zsnr=False)
+    """The host's model sampling with those noise levels; `kind` says what the checkpoint predicts."""
+    sampling = lcm_sampling(len(table.sigmas), kind)() if table.is_lcm else kind(zsnr=False)
     sampling.set_sigmas(table.sigmas)
     return sampling
 
 
-def lcm_sampling(timesteps: int) -> type:
-    """The host's model sampling for a latent consistency model of so many timesteps. Source: arXiv:2310.04378."""
+def lcm_sampling(timesteps: int, kind: type = EPS) -> type:
+    """The host's model sampling for a latent consistency model of so many timesteps. Source: arXiv:2310.04378.
+
+    kind: says what the checkpoint predicts; the host's own LCM takes everything for noise.
+    """
 
     class LCMSampling(ModelSamplingDiscreteDistilled, LCM):
         original_timesteps = timesteps
 
-    return LCMSampling
+    kind = getattr(kind, "predicts", kind)
+    if issubclass(kind, LCM) or getattr(kind, "calculate_denoised", None) in (None, EPS.calculate_denoised):
+        return LCMSampling
+
+    class LCMSamplingOfOthers(LCMSampling):
+        predicts = kind
+
+        def calculate_denoised(self, sigma: Tensor, model_output: Tensor, model_input: Tensor) -> Tensor:
+            denoised = kind.calculate_denoised(self, sigma, model_output, model_input)
+            noise = (model_input - denoised) / sigma.view(sigma.shape[:1] + (1,) * (model_input.ndim - 1))
+            return super().calculate_denoised(sigma, noise, model_input)
+
+    return LCMSamplingOfOthers
 
 
 def _discrete(model: ModelPatcher) -> ModelSamplingDiscrete | None:

@@ -12,7 +12,7 @@ from animatediff_native.sampling.iterations import Iterations, with_iterations
 from animatediff_native.sampling.noise.draw import FREENOISE, Draw, Layer
 from animatediff_native.sampling.noise.freeinit import FreeInit
 from animatediff_native.sampling.references.attention import Tune, mean_and_variance, with_statistics
-from animatediff_native.sampling.references.settings import Extras, Reference, Reuse
+from animatediff_native.sampling.references.settings import Links, Reference, Reuse
 from animatediff_native.sampling.run import with_noise
 from animatediff_native.sampling.values.keyframes import Keyframes
 from animatediff_native.sampling.values.schedules import FrameValues, Region, parsed, step_values
@@ -76,11 +76,11 @@ FEATURES = {
     "LoRA over frames": lambda model: animated(model, with_motion_lora(motion(), lora(), 1.0, CALM)[0]),
     "two motion models": lambda model: animated(moving(model, effect=0.5), motion("v3", seed=2)),
     "I2V": lambda model: i2v.own(model, i2v.started(motion("animatelcm_i2v"))),
-    "ContextRef": lambda model: windowed(model, extras=Extras(Reference(end_percent=1.0))),
+    "ContextRef": lambda model: windowed(model, links=Links(Reference(end_percent=1.0))),
     "AdaIN": lambda model: windowed(
-        model, extras=Extras(Reference(tune=Tune(0.6, 0.7, 0.9, 0.4, 0.9, 0.7), end_percent=1.0))
+        model, links=Links(Reference(tune=Tune(0.6, 0.7, 0.9, 0.4, 0.9, 0.7), end_percent=1.0))
     ),
-    "NaiveReuse": lambda model: windowed(model, extras=Extras(reuse=Reuse(end_percent=1.0))),
+    "NaiveReuse": lambda model: windowed(model, links=Links(reuse=Reuse(end_percent=1.0))),
     "FreeInit": lambda model: with_iterations(moving(model), Iterations(2, FreeInit())),
     "FreeNoise": lambda model: with_noise(windowed(model), Layer(Draw(FREENOISE))),
     "guidance": lambda model: with_guidance(moving(model), CALM),

@@ -87,3 +87,21 @@ def test_mixtures_of_sigma_tables():
     assert torch.equal(half[500:], a.sigmas[500:]) and torch.equal(half[:500], b.sigmas[:500])
     with pytest.raises(ValueError, match=r"'AnimateDiff SD1.5' \(1000 timesteps\) and 'AnimateLCM' \(100\) do not go"):
         weighted(a, lcm, 0.5)
+
+
+@pytest.mark.parametrize("times", [1, 2])
+@pytest.mark.parametrize("kind", ["v_prediction", "eps", "x0"])
+def test_animatelcms_schedule_keeps_what_the_checkpoint_predicts(model, kind, times):
+    """At the sampled timesteps a latent consistency model's picture is the one that its prediction says."""
+    other = ModelSamplingDiscrete().patch(model, kind, False)[0]
+    own, sampling = (each.get_model_object("model_sampling") for each in (other, with_lcm(other, times)))
+    x, prediction = torch.randn(2, 1, 4, 2, 2, generator=torch.Generator().manual_seed(0))
+    sigma = torch.tensor([2.0])
+    expected = own.calculate_denoised(sigma, prediction, x)
+    assert torch.allclose(sampling.calculate_denoised(sigma, prediction, x), expected, atol=1e-5)
+
+
+def with_lcm(model, times: int):
+    for _ in range(times):
+        model = with_beta_schedule(model, "AnimateLCM")
+    return model

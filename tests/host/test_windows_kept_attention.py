@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from animatediff_native.sampling.references.settings import Extras, Reference
+from animatediff_native.sampling.references.settings import Links, Reference
 from animatediff_native.sampling.windows.handler import with_windows
 from animatediff_native.sampling.windows.plan import LOOPED_UNIFORM, STANDARD_STATIC, WindowPlan
 from clips import animated, conditioning, first, latents, motion_model, sample
@@ -37,5 +37,5 @@ def test_a_prompt_for_each_region_and_context_ref(sd15):
     moving = guided(animated(sd15, motion_model()))
     negative = conditioning(6) + conditioning(7, area=(16, 16, 0, 0))
     assert clip(with_windows(moving, STATIC), negative=negative).isfinite().all()
-    referring = with_windows(moving, STATIC, extras=Extras(Reference(end_percent=1.0)))
+    referring = with_windows(moving, STATIC, links=Links(Reference(end_percent=1.0)))
     assert clip(referring).isfinite().all()
