@@ -13,6 +13,7 @@ ROOT = Path(__file__).resolve().parent
 PACK = "animatediff_native"
 COMMANDS = {
     "workflows": ("workflow_files.report", "why nodes of a workflow are red, and which files it needs"),
+    "farm": ("farm.command", "many clips of one workflow, on every GPU there is"),
 }
 """{command: (its file, what it does)}"""
 

@@ -1,0 +1,157 @@
+"""One ComfyUI that makes one clip after the other: on a machine of the cluster, or in this process for a part k/n."""
+
+import hashlib
+import os
+import platform
+import shutil
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from .check import lacking, pack_version
+from .comfy import Comfy, ComfyError
+
+OWN_NODE = "ADN_LoadMotionModel"
+PYTHONS = ("venv/bin/python", ".venv/bin/python", "venv/Scripts/python.exe", "../python_embeded/python.exe")
+NO_COMFYUI = (
+    "there is no ComfyUI: COMFYUI_DIR names {}. Set COMFYUI_DIR to the folder with ComfyUI's main.py "
+    "(on a machine of the cluster: before 'ray start'), or name it with --comfyui."
+)
+
+
+@dataclass(frozen=True)
+class Machine:
+    machine: str = ""
+    gpu: str = ""
+    vram: int = 0
+    """Bytes; 0 without a GPU."""
+    comfyui: str = ""
+    torch: str = ""
+    pack: str = ""
+    problem: str = ""
+    """Why it cannot make the job's clips; empty where it can."""
+
+    def __str__(self) -> str:
+        return f"{self.machine} ({self.gpu})" if self.gpu else self.machine
+
+    def versions(self) -> tuple[str, str, str]:
+        return self.comfyui, self.torch, self.pack
+
+
+@dataclass(frozen=True)
+class File:
+    name: str
+    """In the job's folder."""
+    sha256: str
+    bytes: int
+    data: bytes | None
+    """None where the worker itself has written it there (--shared)."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a clip: files, or an error."""
+
+    files: tuple[File, ...] = ()
+    seconds: float = 0.0
+    error: str = ""
+    kind: str = ""
+    """Of an error: wrong (the workflow is, so nobody tries it again), memory, time, other."""
+    log: str = ""
+
+
+@dataclass(frozen=True)
+class Orders:
+    """What a worker is told once."""
+
+    prompts: tuple[dict, ...]
+    """One for each set of files that a clip may need."""
+    inputs: dict[str, bytes] = field(default_factory=dict)
+    seconds: float = 3600
+    comfyui: str = ""
+    python: str = ""
+    unset: tuple[str, ...] = ()
+    """Variables of the environment that ComfyUI does not get."""
+    shared: str = ""
+    """The job's folder, where all machines see it under this name."""
+
+
+class Worker:
+    def __init__(self, orders: Orders):
+        self.orders = orders
+        self.comfy: Comfy | None = None
+
+    def start(self) -> Machine:
+        """Starts ComfyUI and looks whether it has all that the job needs."""
+        name = platform.node()
+        folder = Path(os.environ.get("COMFYUI_DIR") or self.orders.comfyui or ".")
+        if not (folder / "main.py").is_file():
+            return Machine(name, problem=NO_COMFYUI.format(os.environ.get("COMFYUI_DIR") or "nothing"))
+        environment = {key: value for key, value in os.environ.items() if key not in self.orders.unset}
+        self.comfy = Comfy(folder.resolve(), self.python(folder), self.orders.inputs, environment)
+        try:
+            self.comfy.start()
+            return described(name, self.comfy, self.orders.prompts)
+        except (ComfyError, OSError) as error:
+            self.comfy.close()
+            return Machine(name, problem=str(error))
+
+    def python(self, folder: Path) -> str:
+        """ComfyUI's Python: as named, or its virtual environment's, or this one."""
+        named = os.environ.get("COMFYUI_PYTHON") or self.orders.python
+        return named or next((str(folder / path) for path in PYTHONS if (folder / path).exists()), sys.executable)
+
+    def make(self, name: str, prompt: dict) -> Outcome:
+        """A clip whose files begin with `name`. A ComfyUI that ended, or took too long, is started again."""
+        start = time.monotonic()
+        try:
+            self.comfy.start()
+            outputs = self.comfy.run(prompt, self.orders.seconds)
+            files = tuple(self.delivered(name, self.comfy.files(outputs)))
+            self.comfy.tidy(outputs)
+            if not files:
+                raise ComfyError(
+                    "The workflow saved nothing: it needs a node that saves, not only one that shows.", "wrong"
+                )
+        except (ComfyError, OSError) as error:
+            kind = getattr(error, "kind", "other")
+            return Outcome((), time.monotonic() - start, str(error), kind, self.comfy.log_tail())
+        return Outcome(files, time.monotonic() - start)
+
+    def delivered(self, name: str, files: list[tuple[str, Path]]) -> Iterator[File]:
+        for index, (node, path) in enumerate(files):
+            nth = sum(before == node for before, _ in files[:index])
+            own_name = f"{name}-{node.replace(':', '.')}{f'-{nth + 1}' * bool(nth)}{path.suffix}"
+            data = path.read_bytes()
+            if self.orders.shared:
+                write_shared(Path(self.orders.shared) / own_name, path)
+            digest = hashlib.sha256(data).hexdigest()
+            yield File(own_name, digest, len(data), None if self.orders.shared else data)
+
+    def stop(self) -> None:
+        if self.comfy:
+            self.comfy.close()
+
+
+def write_shared(target: Path, source: Path) -> None:
+    beside = target.with_name(f".{target.name}.{platform.node()}.{os.getpid()}.part")
+    shutil.copyfile(source, beside)
+    os.replace(beside, target)
+
+
+def described(name: str, comfy: Comfy, prompts: tuple[dict, ...]) -> Machine:
+    stats, nodes = comfy.get("/system_stats"), comfy.get("/object_info")
+    device = next(iter(stats.get("devices") or ()), {})
+    is_gpu = device.get("type") not in (None, "cpu")
+    missing = sorted({lack for prompt in prompts for lack in lacking(prompt, nodes, comfy.scratch / "input")})
+    return Machine(
+        name,
+        device.get("name", "") if is_gpu else "",
+        device.get("vram_total", 0) if is_gpu else 0,
+        stats["system"].get("comfyui_version") or "",
+        stats["system"].get("pytorch_version") or "",
+        pack_version(comfy.base(), nodes.get(OWN_NODE, {}).get("python_module", "")),
+        f"it lacks {', '.join(missing)}" if missing else "",
+    )
