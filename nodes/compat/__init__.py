@@ -30,11 +30,12 @@ from . import (
     preview,
     prompts,
     sigmas,
+    sparse,
     strength,
 )
 
 ROOMS = [
     *(gen2, gen1, i2v, extras, lora, adjust, strength, context, context_extras, extra_keyframes),
-    *(preview, noise, iterations, inject, combine, guidance, sigmas, prompts),
+    *(preview, noise, iterations, inject, combine, guidance, sigmas, prompts, sparse),
 ]
 NODES = [node for room in ROOMS for node in room.NODES]

@@ -18,6 +18,7 @@ from ...sampling.references.attention import Mode, Tune
 from ...sampling.references.settings import NO_LINKS, Links
 from ...sampling.sigmas.tables import SigmaTable
 from ...sampling.values.keyframes import Keyed
+from ...sampling.values.places import Places
 from ...sampling.windows.plan import WindowPlan
 
 MANY = 9007199254740991
@@ -120,3 +121,4 @@ InjectOptions = socket("IMAGE_INJECT_OPTIONS", tuple)
 SigmaSchedule = socket("SIGMA_SCHEDULE", SigmaTable)
 GIF = io.Custom("GIF")
 """The path of a file, as text."""
+SparseMethod = socket("SPARSE_METHOD", Places)

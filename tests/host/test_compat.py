@@ -12,7 +12,11 @@ from animatediff_native.nodes.compat.renamed import RENAMED, with_new_names
 from animatediff_native.sampling.windows.drawing import CELL, GAP
 from oracles import DATA
 
-THEIRS = json.loads(gzip.decompress((DATA / "ade_nodes.json.gz").read_bytes()))
+THEIRS = {
+    node_id: node
+    for pack in ("ade", "acn")
+    for node_id, node in json.loads(gzip.decompress((DATA / f"{pack}_nodes.json.gz").read_bytes())).items()
+}
 OURS = {node.GET_SCHEMA().node_id: node for node in compat.NODES}
 HOST_LISTS = {"sampler_name": comfy.samplers.KSampler.SAMPLERS, "scheduler": comfy.samplers.KSampler.SCHEDULERS}
 """Choices that each host has its own of."""

@@ -55,9 +55,12 @@ MAKERS = {
     "VALUES_REPLACE": ("ADE_ValuesReplace",),
     "CAMERACTRL_POSES": ("ADE_CameraPoseBasic",),
     "PIA_INPUT": ("ADE_InputPIA_Multival",),
+    "CONTROL_NET": ("ADN_LoadSparseCtrl",),
+    "SPARSE_METHOD": ("ACN_SparseCtrlIndexMethodNode",),
 }
 """Socket type -> node types that make one; the first that the server has."""
 
+LOAD_SPARSE, PREPARE_RGB = "ACN_SparseCtrlLoaderAdvanced", "ACN_SparseCtrlRGBPreprocessor"
 APPLY, SETTINGS = "ADE_ApplyAnimateDiffModelSimple", "ADE_AnimateDiffSamplingSettings"
 USES = {
     "MODEL": ("KSampler", "model"),
@@ -102,8 +105,13 @@ USES = {
     "VALUES_REPLACE": ("ADE_PromptScheduling", "values_replace"),
     "CAMERACTRL_POSES": ("ADE_ApplyAnimateDiffModelWithCameraCtrl", "cameractrl_poses"),
     "PIA_INPUT": ("ADE_ApplyAnimateDiffModelWithPIA", "pia_input"),
+    "CONTROL_NET": ("ControlNetApplyAdvanced", "control_net", "vae"),
+    "SPARSE_METHOD": (LOAD_SPARSE, "sparse_method"),
 }
 """Socket type -> (node type, its input that takes one, other optional inputs to fill), towards a node that saves."""
+
+REFUSED = {"TIMESTEP_KEYFRAME", "LATENT_KEYFRAME", "CONTROL_NET_WEIGHTS"}
+"""Sockets that a form has, and that only the other pack has something for."""
 
 FILES = {value for name, value in vars(seeded).items() if name.isupper() and isinstance(value, str) and "." in value}
 """The small seeded files."""
@@ -145,11 +153,19 @@ LOAD_I2V, APPLY_I2V, INJECT_I2V = (
     "ADE_ApplyAnimateLCMI2VModel",
     "ADE_InjectI2VIntoAnimateDiffModel",
 )
-MARKS = {LOAD_I2V: "i2v"}
+MARKS = {LOAD_I2V: "i2v", LOAD_SPARSE: "rgb", "ADN_LoadSparseCtrl": "scribble"}
 """Node types that want a kind of file: what the file's name says."""
-MAKERS_FOR = {(APPLY_I2V, "MOTION_MODEL_ADE"): (LOAD_I2V,), (INJECT_I2V, "MOTION_MODEL_ADE"): (LOAD_I2V,)}
+MAKERS_FOR = {
+    (APPLY_I2V, "MOTION_MODEL_ADE"): (LOAD_I2V,),
+    (INJECT_I2V, "MOTION_MODEL_ADE"): (LOAD_I2V,),
+    ("ControlNetApplyAdvanced", "CONTROL_NET"): (LOAD_SPARSE,),
+}
 """(node type, socket type that it wants of a kind) -> as MAKERS."""
-USES_OF = {(each, "MOTION_MODEL_ADE"): (APPLY_I2V, "motion_model") for each in (LOAD_I2V, INJECT_I2V)}
+USES_OF = {
+    (LOAD_I2V, "MOTION_MODEL_ADE"): (APPLY_I2V, "motion_model"),
+    (INJECT_I2V, "MOTION_MODEL_ADE"): (APPLY_I2V, "motion_model"),
+    (PREPARE_RGB, "IMAGE"): ("ControlNetApplyAdvanced", "image"),
+}
 """(node type, socket type that it makes of a kind) -> as USES."""
 
 
@@ -213,7 +229,9 @@ def graph_of(object_info: dict, class_type: str, with_optional: bool = False) ->
 
 
 def optional_sockets(node: dict) -> tuple[str, ...]:
-    return tuple(name for name, declared in node["input"].get("optional", {}).items() if is_socket(declared))
+    """Those that something may be connected to."""
+    optional = node["input"].get("optional", {}).items()
+    return tuple(name for name, declared in optional if is_socket(declared) and declared[0] not in REFUSED)
 
 
 def is_socket(declared: list) -> bool:

@@ -14,6 +14,7 @@ CHECKPOINT = "small_sd15.safetensors"
 MOTION_MODEL = "small_v3.safetensors"
 CONTROLNET = "small_controlnet.safetensors"
 SPARSE_RGB = "small_sparsectrl_rgb.safetensors"
+SPARSE_SCRIBBLE = "small_sparsectrl_scribble.safetensors"
 MOTION_LORA = "small_motion_lora.safetensors"
 LORA = "small_lora.safetensors"
 SDXL_CHECKPOINT = "small_sdxl.safetensors"
@@ -39,6 +40,7 @@ def make_models(base: Path, *more: str) -> None:
     if "all" in more:
         made[models / "controlnet" / CONTROLNET] = lambda: of_the_host("controlnet_state", clouds)
         made[models / "controlnet" / SPARSE_RGB] = lambda: halved(sparse_state("rgb", CHANNELS))
+        made[models / "controlnet" / SPARSE_SCRIBBLE] = lambda: halved(sparse_state("scribble", CHANNELS))
         made[models / "animatediff_models" / ANIMATELCM_I2V] = lambda: motion("animatelcm_i2v", CHANNELS, clouds)
         made[models / "animatediff_motion_lora" / MOTION_LORA] = lambda: halved(motion_lora(clouds))
         pair = {f"{LAYER}.lora_down.weight": (4, 320), f"{LAYER}.lora_up.weight": (320, 4)}
