@@ -48,7 +48,12 @@ def attach(model: ModelPatcher, motion_model: ModelPatcher, settings: MotionSett
 
 
 def check_picture(motion_format: MotionFormat, settings: MotionSettings) -> None:
-    """Raises, or warns, where a motion model with an image encoder has no picture to start from."""
+    """Raises, or warns, where a motion model that was made for a picture to start from has none."""
+    if motion_format.picture_conv and settings.reference is None:
+        raise ValueError(
+            "PIA starts from a picture, and there is none: put Start from Picture between Load Motion Model and Apply "
+            "Motion Model."
+        )
     if settings.reference is not None or not motion_format.image_encoder:
         return
     if motion_format.encoder_only:

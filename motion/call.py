@@ -14,16 +14,18 @@ from torch import Tensor, nn
 from .chunks import chunks
 from .fit import plain_unet, sites_by_part, unet_places
 from .formats import Norms
+from .image_encoder import laid_on
 from .options import KEY, Call
 from .placed import PlacedModule, Steered
 from .strength import is_zero
 
 LAYER_PATCH = "forward_timestep_embed_patch"
 EMBEDDING_PATCH = "emb_patch"
+INPUT_PATCH = "input_block_patch"
 OUTSIDE_LAYERS = (
     LAYER_PATCH,
     EMBEDDING_PATCH,
-    "input_block_patch",
+    INPUT_PATCH,
     "input_block_patch_after_skip",
     "middle_block_after_patch",
     "output_block_patch",
@@ -55,6 +57,8 @@ class MotionCall:
         self.owed: dict[str, int] = {}
         """Sites that have not run yet, each as often as there are motion models with it."""
         self.unet_ran = False
+        self.first_additions = [each.first_addition for each in motion_models if each.first_addition is not None]
+        """What pictures add behind the UNet's first block: (b f) c h w each."""
         places = unet_places(unet)
         for steered in motion_models:
             for part, sites in sites_by_part(steered.format).items():
@@ -70,7 +74,16 @@ class MotionCall:
         self.others = list(patches.get(LAYER_PATCH, ()))
         patches[LAYER_PATCH] = [((SpatialTransformer, ResBlock, Upsample, Downsample), self.run_layer), *self.others]
         patches[EMBEDDING_PATCH] = [*patches.get(EMBEDDING_PATCH, ()), self.note_unet_ran]
+        if self.first_additions:
+            patches[INPUT_PATCH] = [self.add_pictures, *patches.get(INPUT_PATCH, ())]
         return options | {"patches": patches}
+
+    def add_pictures(self, h: Tensor, transformer_options: dict) -> Tensor:
+        """An `input_block_patch`, which the host calls before it keeps a block's result as a skip. h: (b f) c h w."""
+        if transformer_options["block"] == ("input", 0):
+            for addition in self.first_additions:
+                h = h + laid_on(addition, h)
+        return h
 
     def note_unet_ran(self, emb: Tensor, model_channels: int, transformer_options: dict) -> Tensor:
         """An `emb_patch`: a call that a cache of the host answers (EasyCache) never comes here, and owes no motion."""

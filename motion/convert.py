@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from .formats import ENCODER
+from .formats import ENCODER, LATENT_CHANNELS, PICTURE_CHANNELS, PICTURE_CONV
 
 HOTSHOT = re.compile(r"\.temporal_attentions\.(\d+)\.")
 DIFFUSERS = re.compile(r"\.motion_modules\.(\d+)\.(?!temporal_transformer\.)")
@@ -40,7 +40,7 @@ def is_hotshot(state: Mapping[str, torch.Tensor]) -> bool:
 
 
 def canonical(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """The motion modules and the image encoder of `state` under canonical keys, without all else (a whole UNet, say).
+    """The motion modules, and what takes a picture in, of `state` under canonical keys, without all else (a UNet, say).
 
     A diffusers file holds one position table per module: both attentions get it.
     """
@@ -50,6 +50,8 @@ def canonical(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         if key.startswith(ENCODER):
             renamed[key] = value
             continue
+        if key == "conv_in.weight" and value.ndim == 4 and value.shape[1] == LATENT_CHANNELS + PICTURE_CHANNELS:
+            renamed[PICTURE_CONV] = value[:, LATENT_CHANNELS:].contiguous()
         if ".motion_modules." not in key:
             continue
         if DIFFUSERS.search(key):

@@ -76,12 +76,6 @@ def refuse_by_keys(state: Mapping) -> None:
         if any(re.search(pattern, key) for key in state):
             raise NotAMotionModel(reason)
     if any(MOTION_KEY.search(key) for key in state):
-        conv_in = state.get("conv_in.weight")
-        if conv_in is not None and conv_in.ndim == 4 and conv_in.shape[1] == 9:
-            raise NotAMotionModel(
-                "is a PIA model, which needs a picture to start from and is not supported here. "
-                "Load a text-to-video motion model (v3_sd15_mm) instead."
-            )
         return
     for pattern, reason in WITHOUT_MOTION:
         if any(re.search(pattern, key) for key in state):

@@ -15,6 +15,10 @@ ENCODER = "img_encoder."
 ENCODER_BLOCKS = 2
 """Residual blocks per level of the image encoder."""
 LATENT_CHANNELS = 4
+PICTURE_CONV = "picture_conv.weight"
+"""The further channels of PIA's first convolution, under our name."""
+PICTURE_CHANNELS = 1 + LATENT_CHANNELS
+"""Of PIA: how much of its picture a frame shows, and the picture."""
 
 NORM_MODES = ("official", "as diffusers", "as ADE", "as early ADE")
 
@@ -53,6 +57,7 @@ LONG = Family("LongAnimateDiff", "SD1.5", "AnimateDiff SD1.5")
 LIGHTNING = Family("AnimateDiff-Lightning", "SD1.5", "AnimateDiff SD1.5", steps=(1, 8), cfg=(1.0, 2.0))
 ANIMATELCM = Family("AnimateLCM", "SD1.5", "AnimateLCM", max_frames=64, steps=(2, 12), cfg=(1.0, 2.5))
 ANIMATELCM_I2V = Family("AnimateLCM-I2V", "SD1.5", "AnimateLCM", max_frames=64, steps=(2, 12), cfg=(1.0, 2.5))
+PIA = Family("PIA", "SD1.5", "AnimateDiff SD1.5", Norms(resblocks=True), max_frames=16)
 SDXL_BETA = Family("AnimateDiff-SDXL", "SDXL", "AnimateDiff SDXL", Norms(motion_modules=True))
 HOTSHOT = Family("HotShot-XL", "SDXL", "Stable Diffusion", Norms(resblocks=True), max_frames=24)
 
@@ -77,6 +82,8 @@ class MotionFormat:
     """Length of the positional encoding after an adjustment; 0 where there was none."""
     image_encoder: bool = False
     """Whether it has AnimateLCM-I2V's image encoder, whose levels have the same channels."""
+    picture_conv: bool = False
+    """Whether it has the further channels of PIA's first convolution."""
     encoder_only: bool = False
     """Whether its motion modules only add the image encoder's features, and have no weights."""
 
@@ -93,7 +100,7 @@ class MotionFormat:
         """The norms that average over frames in one of NORM_MODES.
 
         "as ADE" is what ComfyUI-AnimateDiff-Evolved does: every norm, for each model without a mid block
-        that is not SD1.5 with a table of 32. "as early ADE" does so for v2 (a mid block), too.
+        that is not SD1.5 with a table of 32, and PIA. "as early ADE" does so for v2 (a mid block), too.
         """
         if mode == "official":
             return self.family.norms
@@ -101,6 +108,7 @@ class MotionFormat:
             return Norms(motion_modules=True)
         if mode in ("as ADE", "as early ADE"):
             v3 = self.family.base == "SD1.5" and self.table_length == 32 and not self.mid_block
+            v3 = v3 and self.family is not PIA
             per_frame = v3 or (self.mid_block and mode == "as ADE")
             return Norms() if per_frame else Norms(motion_modules=True, resblocks=True, spatial_transformers=True)
         raise ValueError(f"'{mode}' is not a norm mode. Choose one of: {', '.join(NORM_MODES)}.")
@@ -144,8 +152,11 @@ def detect(state: Mapping, hotshot: bool = False, file_name: str = "") -> Motion
     if image_encoder and length is None:
         family = ANIMATELCM_I2V
     attentions = 1 + max(int(k) for key in state for k in re.findall(r"attention_blocks\.(\d+)\.", key))
-    length = length or family.max_frames
-    motion_format = MotionFormat(family, channels, down, up, mid, attentions, length, image_encoder=image_encoder)
+    picture_conv = PICTURE_CONV in state
+    family = PIA if picture_conv else family
+    length = min(length, PIA.max_frames) if picture_conv and length else length or family.max_frames
+    shape = channels, down, up, mid, attentions, length
+    motion_format = MotionFormat(family, *shape, image_encoder=image_encoder, picture_conv=picture_conv)
     _check_shapes(state, motion_format)
     return motion_format
 
@@ -238,7 +249,11 @@ def state_shapes(motion_format: MotionFormat) -> dict[str, tuple[int, ...]]:
         for site, channels in sites(motion_format).items()
         for key, shape in module_shapes(channels, motion_format.attentions).items()
     }
-    return modules | (image_encoder_shapes(motion_format.channels) if motion_format.image_encoder else {})
+    if motion_format.image_encoder:
+        modules |= image_encoder_shapes(motion_format.channels)
+    if motion_format.picture_conv:
+        modules[PICTURE_CONV] = (motion_format.channels[0], PICTURE_CHANNELS, 3, 3)
+    return modules
 
 
 def _check_shapes(state: Mapping, motion_format: MotionFormat) -> None:

@@ -1,12 +1,12 @@
-"""A motion model: one temporal transformer per site of the UNet, and AnimateLCM-I2V's image encoder, under the
-canonical key names."""
+"""A motion model: one temporal transformer per site of the UNet, and what takes a picture in (AnimateLCM-I2V's image
+encoder, PIA's further channels of the first convolution), under the canonical key names."""
 
 from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
 
-from .formats import TABLE, MotionFormat, sites
+from .formats import PICTURE_CHANNELS, TABLE, MotionFormat, sites
 from .image_encoder import ImageEncoder
 from .temporal import Attention, TemporalTransformer, scaled_dot_product, sinusoid
 
@@ -23,7 +23,7 @@ class NoMotion(nn.Module):
 
 class MotionModel(nn.Module):
     """`down_blocks.i.motion_modules.j.temporal_transformer`, `mid_block...` and `up_blocks...` of one MotionFormat,
-    and its `img_encoder`."""
+    and its `img_encoder` or `picture_conv`."""
 
     def __init__(self, motion_format: MotionFormat, attention: Attention = scaled_dot_product, operations=nn, **place):
         """`place`: dtype and device of the weights."""
@@ -32,6 +32,10 @@ class MotionModel(nn.Module):
         self.img_encoder: ImageEncoder | None = None
         if motion_format.image_encoder:
             self.img_encoder = ImageEncoder(motion_format.channels, operations, **place)
+        self.picture_conv: nn.Module | None = None
+        if motion_format.picture_conv:
+            width = motion_format.channels[0]
+            self.picture_conv = operations.Conv2d(PICTURE_CHANNELS, width, 3, padding=1, bias=False, **place)
         for site, channels in sites(motion_format).items():
             if motion_format.encoder_only:
                 transformer = NoMotion()

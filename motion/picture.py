@@ -1,17 +1,18 @@
-"""The picture that a motion model with an image encoder starts from: checked once, encoded while a sampler runs."""
+"""The picture that a motion model starts from: checked once, taken in while a sampler runs."""
 
 from dataclasses import replace
 
 import comfy.utils
+import torch
 from comfy.model_patcher import ModelPatcher
 from comfy.sd import VAE
-from torch import Tensor
+from torch import Tensor, nn
 
-from .formats import LATENT_CHANNELS
+from .formats import LATENT_CHANNELS, MotionFormat
 from .image_encoder import ImageEncoder
 from .options import Call
 from .settings import MotionSettings, ReferencePicture
-from .strength import Strength
+from .strength import Strength, amount_at, over
 
 DRIFT_AT_MOST = 10.0
 OWN_PICTURE = "animatediff_picture"
@@ -19,11 +20,16 @@ OWN_PICTURE = "animatediff_picture"
 
 
 def reference_picture(
-    motion_model: ModelPatcher, latents: Tensor, drift: float, when_disabled: bool, strength: Strength = 1.0
+    motion_model: ModelPatcher,
+    latents: Tensor,
+    drift: float,
+    when_disabled: bool,
+    strength: Strength = 1.0,
+    share: Strength = 1.0,
 ) -> ReferencePicture:
     """A picture for `motion_model`. latents: n 4 h w, as the VAE gives them.
 
-    Raises ValueError where the motion model has no image encoder, or the latents are of another kind.
+    Raises ValueError where the motion model takes no picture, or the latents are of another kind.
     """
     check_encoder(motion_model)
     if latents.ndim != 4 or latents.shape[1] != LATENT_CHANNELS or not len(latents):
@@ -33,17 +39,21 @@ def reference_picture(
         )
     if not latents.isfinite().all():
         raise ValueError("The picture's latents hold NaN or infinity. Encode it again, with the VAE in 32 bits.")
-    return ReferencePicture(latents, drift, when_disabled, strength)
+    return ReferencePicture(latents, drift, when_disabled, strength, share)
 
 
 def check_encoder(motion_model: ModelPatcher) -> None:
     """Raises ValueError where it cannot start from a picture."""
     motion_format = motion_model.model.format
-    if not motion_format.image_encoder:
+    if not takes_picture(motion_format):
         raise ValueError(
             f"This motion model ({motion_format.family.name}) has no image encoder, so it cannot start from a picture. "
-            "Load AnimateLCM_sd15_i2v, or apply this one without a picture."
+            "Load AnimateLCM_sd15_i2v or pia, or apply this one without a picture."
         )
+
+
+def takes_picture(motion_format: MotionFormat) -> bool:
+    return motion_format.image_encoder or motion_format.picture_conv
 
 
 def starting_from(motion_model: ModelPatcher, reference: ReferencePicture) -> ModelPatcher:
@@ -104,13 +114,34 @@ def features(encoder: ImageEncoder, reference: ReferencePicture, call: Call) -> 
     The last ones of each encoder, reference, size and device are kept in the run.
     """
     device, size, kept = call.x.device, tuple(call.x.shape[-2:]), call.run.features
-    pictures = [index % len(reference.latents) for index in call.part.frames]
-    wanted = (pictures, call.frames, call.dtype)
+    wanted = (pictures_of(reference, call), call.frames, call.dtype)
     key = (encoder, reference, size, device)
     if kept.get(key, (None,))[0] != wanted:
-        height, width = size
-        latents = reference.latents[pictures].float()
-        fitted = comfy.utils.common_upscale(latents, width, height, "nearest-exact", "center")
-        scaled = call.base.process_latent_in(fitted.to(device)).to(call.dtype)
-        kept[key] = wanted, encoder(scaled, call.frames, reference.drift)
+        kept[key] = wanted, encoder(fitted(reference, call), call.frames, reference.drift)
     return kept[key][1]
+
+
+def first_addition(conv: nn.Module, reference: ReferencePicture, call: Call) -> Tensor:
+    """PIA: what its channels add to the UNet's first convolution: (conds videos frames) c h w.
+
+    A convolution is linear in its channels, so that of the checkpoint stays as it is.
+    """
+    latents = fitted(reference, call)
+    share, strength = (
+        over(call.amounts.of(amount_at(each, call.moment)), call.x) for each in (reference.share, reference.strength)
+    )
+    shares = torch.as_tensor(share).to(call.x.device, call.dtype).expand(len(call.x), 1, *latents.shape[-2:])
+    return strength * conv(torch.cat([shares, latents.repeat(len(call.x) // len(latents), 1, 1, 1)], dim=1))
+
+
+def pictures_of(reference: ReferencePicture, call: Call) -> list[int]:
+    """Which of the reference's pictures each frame of one cond has."""
+    return [index % len(reference.latents) for index in call.part.frames]
+
+
+def fitted(reference: ReferencePicture, call: Call) -> Tensor:
+    """The picture of each frame of one cond at the size of the call's latents, scaled for its UNet."""
+    height, width = call.x.shape[-2:]
+    latents = reference.latents[pictures_of(reference, call)].float()
+    sized = comfy.utils.common_upscale(latents, width, height, "nearest-exact", "center")
+    return call.base.process_latent_in(sized.to(call.x.device)).to(call.dtype)

@@ -9,7 +9,7 @@ from torch import Tensor
 from .image_encoder import fed_level, laid_on
 from .lora import running_loras
 from .options import Call
-from .picture import features
+from .picture import features, first_addition
 from .settings import MotionSettings
 from .strength import Seen, amount_at, is_zero, over, product
 from .temporal import LowRank, Steering, TemporalTransformer, sinusoid_on
@@ -61,7 +61,12 @@ class Steered:
         self.format, self.modules = motion.model.format, motion.model.sites()
         self.norms = self.format.norms(settings.norms)
         self.loras = running_loras(motion, call.moment)
-        if settings.reference is not None:
+        self.features: list[Tensor] | None = None
+        self.first_addition: Tensor | None = None
+        """What PIA's picture adds to the UNet's first convolution."""
+        if settings.reference is not None and self.format.picture_conv:
+            self.first_addition = first_addition(motion.model.picture_conv, settings.reference, call)
+        elif settings.reference is not None:
             self.features = features(motion.model.img_encoder, settings.reference, call)
 
     def placed(self, site: str, channels: int) -> PlacedModule:
@@ -87,7 +92,7 @@ class Steered:
 
     def addition_of(self, site: str) -> Addition | None:
         picture, level = self.settings.reference, fed_level(site)
-        if picture is None or level is None:
+        if self.features is None or level is None:
             return None
         strength = self.call.amounts.of(amount_at(picture.strength, self.call.moment))
         return Addition(self.features[level], strength, picture.when_disabled)

@@ -44,13 +44,15 @@ class Keyframe:
     motion_scale: Strength | None = None
     effect: Strength | None = None
     blocks: tuple[BlockStrength, ...] | None = None
+    share: Strength | None = None
+    """Multiplies the picture's."""
     inherit_missing: bool = True
     guarantee_steps: int = 1
 
 
 @dataclass(frozen=True, eq=False)
 class ReferencePicture:
-    """The picture that a motion model with an image encoder starts from."""
+    """The picture that a motion model starts from: with an image encoder (AnimateLCM-I2V), or by PIA's channels."""
 
     latents: Tensor
     """n 4 h w as the VAE gives them, at any size: one picture for all frames, or the clip's frames in turn."""
@@ -59,7 +61,9 @@ class ReferencePicture:
     when_disabled: bool = False
     """Whether they are added also where the motion model has no effect, or is out of its range."""
     strength: Strength = 1.0
-    """Multiplies the features; 1 is as trained."""
+    """Multiplies what the picture adds; 1 is as trained."""
+    share: Strength = 1.0
+    """PIA: how much of the picture a frame shows (`picture_channels.Movement`)."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +97,7 @@ class MotionSettings:
         """Whether nothing of it depends on the noise level."""
         strengths = [self.motion_scale, self.effect]
         strengths += [each for block in self.blocks for each in (block.effect, *block.scales)]
-        strengths += [] if self.reference is None else [self.reference.strength]
+        strengths += [] if self.reference is None else [self.reference.strength, self.reference.share]
         whole = self.start_percent <= 0.0 and self.end_percent >= 1.0
         return whole and self.keyframes is None and not any(callable(each) for each in strengths)
 
@@ -104,6 +108,8 @@ class MotionSettings:
         """
         frame = self.keyframes(moment) if self.keyframes is not None else None
         frame, shown = frame or Keyframe(), self.reference
+        if shown is not None and frame.share is not None:
+            shown = replace(shown, share=_together(moment, shown.share, frame.share))
         return replace(
             self,
             motion_scale=_together(moment, self.motion_scale, frame.motion_scale),

@@ -10,6 +10,7 @@ from ..motion.picture import (
     reference_picture,
     starting_from,
 )
+from ..motion.picture_channels import MOVEMENTS, Movement
 from ..motion.settings import STRONGEST, in_range
 from ..sampling.values.schedules import times
 from .inputs import schedule, strength
@@ -25,7 +26,7 @@ class StartFromPicture(io.ComfyNode):
             display_name="Start from Picture (AnimateDiff)",
             category="animatediff",
             description="Image to video: the clip shows what is in a picture. Between Load Motion Model, with "
-            "AnimateLCM_sd15_i2v, and Apply Motion Model.",
+            "AnimateLCM_sd15_i2v or pia, and Apply Motion Model.",
             search_aliases=[
                 "animatediff",
                 "image to video",
@@ -39,13 +40,14 @@ class StartFromPicture(io.ComfyNode):
                 "ref_latent",
                 "animatelcm",
                 "animatelcm-i2v",
+                "pia",
                 "图生视频",
                 "图生动画",
                 "首帧",
                 "起始图",
             ],
             inputs=[
-                MotionModel.Input("motion_model", tooltip="AnimateLCM-I2V, from Load Motion Model."),
+                MotionModel.Input("motion_model", tooltip="AnimateLCM-I2V or PIA, from Load Motion Model."),
                 io.Image.Input(
                     "image", tooltip="The picture to start from. Several are for the frames of the clip in turn."
                 ),
@@ -58,7 +60,8 @@ class StartFromPicture(io.ComfyNode):
                 strength(
                     "drift",
                     DRIFT_AT_MOST,
-                    "How far the frames may leave the picture: 0 keeps closest to it, 0.8 is as trained.",
+                    "AnimateLCM-I2V: how far the frames may leave the picture. 0 keeps closest to it, 0.8 is as "
+                    "trained.",
                     default=0.8,
                 ),
                 strength("strength", STRONGEST, "How much the picture counts. 1 is as trained, 0 is no picture."),
@@ -70,6 +73,23 @@ class StartFromPicture(io.ComfyNode):
                     advanced=True,
                 ),
                 schedule("strength_schedule", "Multiplies strength over frames, regions or the sampling."),
+                io.Combo.Input(
+                    "movement",
+                    options=list(MOVEMENTS),
+                    default=MOVEMENTS[0],
+                    optional=True,
+                    tooltip="PIA: how far the frames may leave the picture: small, moderate or large; a loop, which "
+                    "comes back to it; or a new style for it. AnimateLCM-I2V has drift for that.",
+                ),
+                io.Int.Input(
+                    "at_frame",
+                    default=0,
+                    min=-4096,
+                    max=4096,
+                    optional=True,
+                    tooltip="PIA: which frame is the picture, counted from 0; -1 is the clip's last frame.",
+                    advanced=True,
+                ),
             ],
             outputs=[MotionModel.Output(display_name="motion_model")],
             hidden=[io.Hidden.unique_id],
@@ -86,15 +106,20 @@ class StartFromPicture(io.ComfyNode):
         strength: float,
         keep_without_motion: bool,
         strength_schedule=None,
+        movement: str = MOVEMENTS[0],
+        at_frame: int = 0,
     ) -> io.NodeOutput:
         check_encoder(motion_model)
         check_inputs(image, vae, latent_image["samples"])
         drift = in_range("drift", drift, 0.0, DRIFT_AT_MOST)
         strength = times(in_range("strength", strength, 0.0, STRONGEST), strength_schedule)
         latents = encoded_to_size(image, vae, latent_image["samples"], "lanczos", "center")
-        reference = reference_picture(motion_model, latents, drift, keep_without_motion, strength)
+        share = Movement(movement, at_frame)
+        reference = reference_picture(motion_model, latents, drift, keep_without_motion, strength, share)
         height, width = (vae.spacial_compression_encode() * side for side in latents.shape[-2:])
-        show(cls, f"{'1 picture' if len(latents) == 1 else f'{len(latents)} pictures in turn'}, {width} x {height}")
+        name, count = motion_model.model.format.family.name, len(latents)
+        pictures = "1 picture" if count == 1 else f"{count} pictures in turn"
+        show(cls, f"{name}: {pictures}, {width} x {height}")
         return io.NodeOutput(starting_from(motion_model, reference))
 
 

@@ -36,9 +36,7 @@ class PreparedPictures:
         return self
 
     def __getattr__(self, name: str):
-        if name.startswith("__"):
-            raise AttributeError(name)
-        raise ValueError(
+        raise AttributeError(
             "What RGB SparseCtrl gives is no picture any more, but latents for SparseCtrl: connect it to the image of "
             "Apply ControlNet only."
         )

@@ -84,7 +84,9 @@ def inherited(frames: Sequence[Keyframe]) -> Keyframe:
         if not frame.inherit_missing:
             result = Keyframe()
         given = {
-            name: value for name in ("motion_scale", "effect", "blocks") if (value := getattr(frame, name)) is not None
+            name: value
+            for name in ("motion_scale", "effect", "blocks", "share")
+            if (value := getattr(frame, name)) is not None
         }
         result = replace(result, **given)
     return result

@@ -42,6 +42,8 @@ def read(state, file_name=""):
         (V2, "AnimateDiff v2", 32, 21),
         ("v3_sd15_mm", "AnimateDiff v3", 32, 20),
         (LCM, "AnimateLCM", 64, 21),
+        ("pia.ckpt", "PIA", 16, 20),
+        ("diffusers MotionAdapter PIA", "PIA", 16, 20),
         ("mm_sdxl_v10_beta", "AnimateDiff-SDXL", 32, 15),
         ("hsxl_temporal_layers", "HotShot-XL", 24, 15),
         ("diffusers MotionAdapter v2 / AnimateLCM / Lightning diffusers", "AnimateDiff v2", 32, 21),
@@ -112,8 +114,6 @@ def test_a_training_checkpoint_holds_the_whole_unet():
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("pia.ckpt", ["PIA", "v3_sd15_mm"]),
-        ("diffusers MotionAdapter PIA", ["PIA"]),
         ("v2_lora_*.ckpt (rank 64)", ["motion LoRA", "models/animatediff_motion_lora"]),
         ("v3_sd15_adapter.ckpt (rank 128)", ["LoRA for the checkpoint", "models/loras", "Load LoRA"]),
         ("v3_sd15_sparsectrl_rgb.ckpt", ["SparseCtrl", "models/controlnet"]),

@@ -92,7 +92,18 @@ def test_a_command_needs_nothing_but_python(path):
 
 PURE = {
     "motion": [
-        *("adjust", "chunks", "convert", "foreign", "formats", "image_encoder", "low_rank", "model", "settings"),
+        *(
+            "adjust",
+            "chunks",
+            "convert",
+            "foreign",
+            "formats",
+            "image_encoder",
+            "low_rank",
+            "model",
+            "picture_channels",
+            "settings",
+        ),
         *("strength", "temporal"),
     ],
     "sampling": ["paste", "rescale"],

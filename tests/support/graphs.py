@@ -142,6 +142,8 @@ TEXTS = {
     "prompts": '0 = "a lake", 3 = "a forest"',
     "values": "0 = 1.0, 3 = 0.8",
     "value_key": "light",
+    "frames": "spread",
+    "indexes": "0, 1, 2, 3",
 }
 """Texts that must not be empty, by the name of the widget."""
 

@@ -89,6 +89,7 @@ FAMILIES = {
     "v3": {"mid": False, "length": 32},
     "animatelcm": {"mid": True, "length": None},
     "animatelcm_i2v": {"mid": True, "length": None},
+    "pia": {"mid": False, "length": 32},
     "long": {"mid": True, "length": 64},
     "sdxl": {"mid": False, "length": 32},
     "hotshot": {"mid": False, "length": 24},
@@ -104,6 +105,8 @@ def motion_state(
     """
     shapes = motion_shapes(channels, **FAMILIES[family])
     shapes |= image_encoder_shapes(channels) if family == "animatelcm_i2v" else {}
+    if family == "pia":
+        shapes |= {"conv_in.weight": (channels[0], 9, 3, 3), "conv_in.bias": (channels[0],)}
     state = build({key: shape for key, shape in shapes.items() if not key.endswith(".pe")}, seed)
     state |= {key: position_table(*shape[1:]) for key, shape in shapes.items() if key.endswith(".pe")}
     if family == "hotshot":
