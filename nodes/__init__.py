@@ -6,15 +6,18 @@ from . import (
     blocks,
     context,
     freeinit,
+    grid,
     guidance,
     load,
     lora,
+    measure,
     noise,
     picture,
     preview,
     prompts,
     sampler,
     schedules,
+    sound,
     sparse,
 )
 from .compat import NODES as COMPAT_NODES
@@ -33,9 +36,12 @@ ROOMS = [
     noise,
     freeinit,
     schedules,
+    sound,
     prompts,
     guidance,
     blocks,
+    grid,
+    measure,
     artventure,
 ]
 NODES = [*(node for room in ROOMS for node in room.NODES), *COMPAT_NODES]

@@ -107,10 +107,11 @@ PURE = {
         *("strength", "temporal"),
     ],
     "sampling": ["paste", "rescale"],
+    "sampling/clips": ["captions", "chart", "flow", "grid", "measures"],
     "sampling/noise": ["draw", "freeinit"],
     "sampling/references": ["attention", "reuse", "settings"],
     "sampling/sigmas": ["tables"],
-    "sampling/values": ["indexed", "keyframes", "places", "prompts", "schedules"],
+    "sampling/values": ["indexed", "keyframes", "lists", "places", "prompts", "schedules", "sound"],
     "sampling/windows": ["blend", "drawing", "fuse", "kept_attention", "plan", "presets"],
     "training": [
         *("camera", "captions", "clips", "examples"),

@@ -186,6 +186,39 @@ GRAPHS = {
             folded(SAMPLER, 2, model=2),
         )
     ),
+    "ADN_PromptList": Picture(
+        (
+            Node("ADN_PromptList", 0, {"prompts": "a fox in the snow\na fox in the rain\na fox in the fog"}),
+            folded("CLIPTextEncode", 1, text=0),
+            folded(SAMPLER, 2, positive=1),
+            Node("ADN_ClipGrid", 3, {}, {"samples": 2, "captions": 0}),
+        )
+    ),
+    "ADN_CompareSettings": Picture(
+        (
+            Node("ADN_CompareSettings", 0, {"across_name": "motion scale", "down_name": "seed"}),
+            folded(APPLY, 1, motion_scale=0),
+            folded(SAMPLER, 2, model=1),
+        )
+    ),
+    "ADN_ClipGrid": Picture(
+        (
+            folded("ADN_PromptList"),
+            folded(SAMPLER, 0),
+            Node("ADN_ClipGrid", 1, {}, {"samples": 1, "captions": 0}),
+            folded("SaveAnimatedWEBP", 2, images=2),
+        )
+    ),
+    "ADN_MeasureMotion": Picture(
+        (folded("VAEDecode"), Node("ADN_MeasureMotion", 1, {}, {"images": 0})),
+    ),
+    "ADN_SoundSchedule": Picture(
+        (
+            folded("LoadAudio"),
+            Node("ADN_SoundSchedule", 1, {"source": "bass"}, {"audio": 0}),
+            folded(APPLY, 2, motion_scale_schedule=1),
+        )
+    ),
     BLOCKS: Picture(
         (
             folded(BLOCKS),
