@@ -8,10 +8,11 @@ import comfy.lora
 import comfy.ops
 import torch
 from comfy.model_patcher import ModelPatcher
+from safetensors import safe_open
 from torch import Tensor, nn
 
 from .load import host_patcher, read_tensors
-from .low_rank import TEMPORAL, Factors, MotionLoRA, NotAMotionLoRA, factors_of, matched, what_else
+from .low_rank import TEMPORAL, Factors, MotionLoRA, NotAMotionLoRA, factors_of, matched, trained_as, what_else
 from .settings import STRONGEST, in_range
 from .strength import Amount, Moment, Strength, amount_at, is_zero
 
@@ -34,7 +35,15 @@ def load_motion_lora(path: str) -> MotionLoRA:
     temporal = {layer: factors for layer, factors in layers.items() if TEMPORAL.search(layer)}
     if not temporal:
         raise NotAMotionLoRA(f"'{name}' {what_else(state, layers)}")
-    return MotionLoRA(name, temporal, len(layers) - len(temporal))
+    return MotionLoRA(name, temporal, len(layers) - len(temporal), trained_as(header_of(path)))
+
+
+def header_of(path: str) -> dict[str, str]:
+    """What a .safetensors file says of itself; nothing for other files."""
+    if Path(path).suffix.lower() not in (".safetensors", ".sft"):
+        return {}
+    with safe_open(path, "pt") as file:
+        return file.metadata() or {}
 
 
 def with_motion_lora(
@@ -56,6 +65,8 @@ def with_motion_lora(
     line = f"{lora.name}: {len(layers)} of {len(lora.layers)} layers matched"
     if lora.others:
         line += f"; {lora.others} more are for the checkpoint: apply the file to the MODEL with Load LoRA, too"
+    if lora.training:
+        line += f"; {lora.training}"
     log.info("%s.", line)
     motion_model = motion_model.clone()
     if strength == 0.0:

@@ -17,6 +17,10 @@ ALPHA = re.compile(r"^(?P<layer>.+)\.alpha$")
 TEMPORAL = re.compile(r"motion_modules|temporal_attentions")
 
 
+HEADER = "animatediff."
+"""What this pack's own entries in a file's header begin with."""
+
+
 class NotAMotionLoRA(ValueError):
     """The file is something else, or was made for another motion model."""
 
@@ -49,6 +53,8 @@ class MotionLoRA:
     layers: Mapping[str, Factors]
     others: int = 0
     """How many of the file's layers are the checkpoint's."""
+    training: str = ""
+    """How it was trained, where the file's header says so."""
 
     @property
     def base(self) -> str:
@@ -62,6 +68,15 @@ class MotionLoRA:
             return "an SDXL motion model (mm_sdxl_v10_beta)"
         mid = any("mid_block" in layer for layer in self.layers)
         return "AnimateDiff v2 (mm_sd_v15_v2)" if mid else "an SD1.5 motion model (v3_sd15_mm)"
+
+
+def trained_as(entries: Mapping[str, str] | None) -> str:
+    """What a file's header says of its training, as training.layouts.header wrote it; "" where it says nothing."""
+    own = {key.removeprefix(HEADER): value for key, value in (entries or {}).items() if key.startswith(HEADER)}
+    parts = [f"trained on {own['made_for']}"] if "made_for" in own else []
+    parts += [f"{own[key]} {key}" for key in ("steps", "clips") if key in own]
+    parts += [f"{what} {own[what]}" for what in ("rank", "trigger") if what in own]
+    return ", ".join(parts)
 
 
 def what_else(state: Mapping[str, Tensor], layers: Mapping[str, Factors]) -> str:

@@ -1,5 +1,6 @@
 """The files that training gives: where they go, and what is in them."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,12 +11,12 @@ from comfy.model_patcher import ModelPatcher
 from torch import Tensor
 
 from ..motion.fit import base_name
-from ..motion.load import MOTION_LORAS, MOTION_MODELS
+from ..motion.load import MOTION_LORAS, MOTION_MODELS, MotionFile
 from ..motion.low_rank import Factors
 from ..motion.options import KEY
 from .examples import Examples
 from .layouts import adapter_state, fingerprint, header, lora_state, model_state
-from .plan import DOMAIN_ADAPTER, MOTION_LORA, MOTION_MODEL, TrainingPlan, plan_of
+from .plan import DOMAIN_ADAPTER, MOTION_LORA, MOTION_MODEL, TrainingPlan
 from .saves import write
 from .spatial import factors_in
 from .subject import Subject
@@ -60,7 +61,7 @@ def paths_of(plan: TrainingPlan) -> list[Path]:
 def check_free(plan: TrainingPlan) -> None:
     """Raises ValueError where a file of that name is there that no run of this name has made."""
     before = run_folder(plan.name) / PLAN
-    if before.is_file() and plan_of(before.read_text(encoding="utf-8")).kind == plan.kind:
+    if before.is_file() and json.loads(before.read_text(encoding="utf-8")).get("kind") == plan.kind:
         return
     for path in paths_of(plan):
         if path.exists():
@@ -135,10 +136,11 @@ def source_facts(model: ModelPatcher, motion_model: ModelPatcher | None, subject
 
 
 def file_of(patcher: ModelPatcher) -> str:
-    """The path of the file that the host loaded a model from; "" where it does not know."""
+    """The path of the file that a model was loaded from; "" where nobody remembers it."""
     remembered = getattr(patcher, "cached_patcher_init", None)
-    path = remembered[1][0] if remembered and remembered[1] else ""
-    return str(path) if isinstance(path, str | Path) else ""
+    source = remembered[1][0] if remembered and remembered[1] else ""
+    source = source.path if isinstance(source, MotionFile) else source
+    return str(source) if isinstance(source, str | Path) else ""
 
 
 def file_name(patcher: ModelPatcher) -> str:

@@ -13,13 +13,11 @@ from torch import Tensor
 
 from ..motion.convert import DIFFUSERS_NAMES
 from ..motion.formats import TABLE, MotionFormat, sites
-from ..motion.low_rank import Factors
+from ..motion.low_rank import HEADER, Factors
 from ..motion.temporal import sinusoid
 
 GUOYWW, DIFFUSERS = "guoyww", "diffusers"
 LAYOUTS = (GUOYWW, DIFFUSERS)
-HEADER = "animatediff."
-"""What our own entries in a header begin with."""
 
 
 def lora_state(layers: Mapping[str, Factors], layout: str = GUOYWW) -> dict[str, Tensor]:
@@ -101,13 +99,3 @@ def header(kind: str, title: str, base: str, **facts) -> dict[str, str]:
     if steps := facts.get("steps"):
         others["ss_steps"] = str(steps)
     return others | entries
-
-
-def described(entries: Mapping[str, str] | None) -> str:
-    """What a header says of how the file was made, for the node; "" where it says nothing."""
-    own = {key.removeprefix(HEADER): value for key, value in (entries or {}).items() if key.startswith(HEADER)}
-    parts = [f"made for {own['made_for']}"] if "made_for" in own else []
-    parts += [f"{own[key]} {key}" for key in ("steps", "clips") if key in own]
-    parts += [f"rank {own['rank']}"] if "rank" in own else []
-    parts += [f"trigger: {own['trigger']}"] if "trigger" in own else []
-    return ", ".join(parts)

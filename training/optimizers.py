@@ -8,8 +8,8 @@ from torch import nn
 from .plan import ADAMW, ADAMW_8BIT, TrainingPlan
 
 NOT_INSTALLED = (
-    "optimizer is '{name}', and this Python has no {package}. Choose adamw, or install it: "
-    "python -m pip install {package}"
+    "optimizer is '{name}', and this Python has no {package}. Choose adamw, or install it (python -m pip install "
+    "{package})."
 )
 
 
@@ -26,6 +26,7 @@ def optimizer_of(parameters: Mapping[str, nn.Parameter], rates: Mapping[str, flo
 
 
 def kind_of(name: str) -> type:
+    """The class of an optimizer. Raises RuntimeError where its package is absent."""
     if name == ADAMW:
         return torch.optim.AdamW
     package = "bitsandbytes" if name == ADAMW_8BIT else "prodigyopt"

@@ -133,6 +133,11 @@ class TrainingPlan:
                 f"learning_rate is {self.learning_rate:g}, and must be above 0 and at most 1 (prodigy's). "
                 "0.0001 is usual."
             )
+        if self.options.optimizer == PRODIGY and self.learning_rate < 0.1:
+            raise ValueError(
+                f"prodigy finds the learning rate by itself, and learning_rate multiplies it: {self.learning_rate:g} "
+                "would learn nothing. Set it to 1."
+            )
         if not self.name.strip() or set(self.name) & set('/\\:*?"<>|') or self.name.startswith("."):
             raise ValueError(f"name is '{self.name}', and must be a file's name without folders, as my_motion.")
 
@@ -198,5 +203,7 @@ new motions that users of guoyww/AnimateDiff report."""
 def lora_plan(name: str, preset: str, **changes) -> TrainingPlan:
     """A motion LoRA's plan: the preset, but for what `changes` give; None and 0 leave the preset's."""
     one_of("preset", preset, tuple(PRESETS))
-    given = {key: value for key, value in changes.items() if value or key == "sample_every"}
+    given = {key: value for key, value in changes.items() if value or key in ("sample_every", "seed")}
+    if "options" in given and given["options"].optimizer == PRODIGY:
+        given.setdefault("learning_rate", 1.0)
     return replace(TrainingPlan(MOTION_LORA, name, **vars(PRESETS[preset])), **given)

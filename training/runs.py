@@ -15,6 +15,8 @@ from .checks import check_examples, check_held_in, check_model, check_motion_mod
 from .distributed import ALONE, World
 from .examples import Example, Examples
 from .files import PLAN, check_free, made, paths_of, run_folder, source_facts
+from .jobs import check_writable, job_for, write_job
+from .optimizers import kind_of
 from .plan import DOMAIN_ADAPTER, MOTION_MODEL, TrainingPlan
 from .recompute import with_recomputing
 from .report import Report, Sampling
@@ -56,6 +58,7 @@ def check(order: Order) -> None:
     else:
         raise ValueError("A motion LoRA needs the motion model that it is for. Connect Load Motion Model.")
     check_examples(order.examples, plan, motion_format)
+    kind_of(plan.options.optimizer)
     check_free(plan)
 
 
@@ -68,10 +71,10 @@ def run(order: Order, say: Callable[[str], None] = log.info, world: World = ALON
         sampling = Sampling(outside(order.sampling.positive), order.sampling.vae)
         subject = subject_of(order.model, order.motion_model, plan)
         facts = source_facts(order.model, order.motion_model, subject)
-        fit_into_memory(subject, examples, plan)
+        say(fit_into_memory(subject, examples, plan))
         if world.is_first:
             folder.mkdir(parents=True, exist_ok=True)
-            (folder / PLAN).write_text(plan.text(), encoding="utf-8")
+            (folder / PLAN).write_text(job_for(order.model, order.motion_model, plan).text(), encoding="utf-8")
 
         def files(state: State) -> list:
             return made(subject, state.best(), plan, examples, facts | {"steps": str(state.step)})
@@ -82,6 +85,15 @@ def run(order: Order, say: Callable[[str], None] = log.info, world: World = ALON
         finally:
             subject.release()
     return state, paths_of(plan)
+
+
+def write(order: Order) -> Path:
+    """Writes the run down in place of doing it: the path of its plan.json."""
+    check(order)
+    check_writable(order.model, order.motion_model)
+    folder = run_folder(order.plan.name)
+    folder.mkdir(parents=True, exist_ok=True)
+    return write_job(folder, job_for(order.model, order.motion_model, order.plan), order.examples)
 
 
 def private(examples: Examples) -> Examples:
@@ -101,8 +113,16 @@ def outside(value):
     return [outside(each) for each in value] if isinstance(value, list | tuple) else value
 
 
-def fit_into_memory(subject: Subject, examples: Examples, plan: TrainingPlan) -> None:
-    """Lets layers run again for their gradients where that is asked for or needed.
+def described(order: Order) -> str:
+    """What a run would need, without doing it. Raises as `run` does before its first step."""
+    check(order)
+    with torch.inference_mode(False), torch.enable_grad():
+        subject = subject_of(order.model, order.motion_model, order.plan)
+        return fit_into_memory(subject, order.examples, order.plan)
+
+
+def fit_into_memory(subject: Subject, examples: Examples, plan: TrainingPlan) -> str:
+    """Lets layers run again for their gradients where that is asked for or needed. A line that says what it takes.
 
     Raises RuntimeError where the device is too small for the first step.
     """
@@ -111,13 +131,11 @@ def fit_into_memory(subject: Subject, examples: Examples, plan: TrainingPlan) ->
     frames, _, height, width = latents.shape[1:]
     frames = frames if subject.motion_format is not None else 1
     trained = sum(value.numel() for value in subject.parameters().values())
-    loaded = [model, *model.get_nested_additional_models()]
-    frozen = sum(each.model_size() for each in loaded)
     need = estimate.needs(
         "SDXL" if base_name(model) == "SDXL" else "SD1.5",
         plan.batch * frames * height * width,
         model.model.get_dtype_inference().itemsize,
-        frozen,
+        sum(each.model_size() for each in [model, *model.get_nested_additional_models()]),
         trained,
         plan.options.optimizer,
     )
@@ -128,13 +146,8 @@ def fit_into_memory(subject: Subject, examples: Examples, plan: TrainingPlan) ->
         raise RuntimeError(sentence)
     if recomputing:
         with_recomputing(model, subject.motion_format.family.norms if subject.motion_format else None)
-    log.info(
-        "Training %s: %s parameters, %d frames of %d x %d, about %.1f GB%s.",
-        plan.name,
-        f"{trained:,}",
-        frames,
-        width * 8,
-        height * 8,
-        need.total(recomputing) / estimate.GIB,
-        " with checkpointing" if recomputing else "",
+    return (
+        f"'{plan.name}': {len(examples.items)} clips, {frames} frames of {width * 8} x {height * 8}, "
+        f"{plan.steps} steps, {trained:,} trained parameters, about {need.total(recomputing) / estimate.GIB:.1f} GB"
+        f"{' with checkpointing' if recomputing else ''}."
     )

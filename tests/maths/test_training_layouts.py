@@ -4,14 +4,13 @@ import pytest
 import torch
 from animatediff_native.motion.convert import canonical
 from animatediff_native.motion.formats import TABLE, detect
-from animatediff_native.motion.low_rank import Factors, MotionLoRA, factors_of, matched
+from animatediff_native.motion.low_rank import Factors, MotionLoRA, factors_of, matched, trained_as
 from animatediff_native.motion.model import MotionModel
 from animatediff_native.motion.temporal import Steering
 from animatediff_native.training.fresh import low_rank, motion_state
 from animatediff_native.training.layouts import (
     LAYOUTS,
     adapter_state,
-    described,
     fingerprint,
     header,
     lora_state,
@@ -109,5 +108,5 @@ def test_a_header_says_how_the_file_was_made():
     entries = header("motion LoRA", "zoom", "SD1.5", made_for="AnimateDiff v2", steps=2000, rank=64, trigger="")
     assert entries["animatediff.kind"] == "motion LoRA" and entries["ss_network_dim"] == "64"
     assert all(isinstance(value, str) for value in entries.values()) and "animatediff.trigger" not in entries
-    assert described(entries) == "made for AnimateDiff v2, 2000 steps, rank 64"
-    assert described({"format": "pt"}) == described(None) == ""
+    assert trained_as(entries) == "trained on AnimateDiff v2, 2000 steps, rank 64"
+    assert trained_as({"format": "pt"}) == trained_as(None) == ""
