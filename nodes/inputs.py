@@ -1,5 +1,7 @@
 """Inputs that several of our own forms have."""
 
+from collections.abc import Callable
+
 from comfy_api.latest import io
 
 from .types import StrengthSchedule
@@ -12,3 +14,16 @@ def strength(name: str, most: float, tooltip: str, **words):
 
 def schedule(name: str, tooltip: str):
     return StrengthSchedule.Input(name, optional=True, tooltip=tooltip)
+
+
+def mistake_in(text: str | None, read: Callable[[str], object]) -> bool | str:
+    """For `validate_inputs`, which the host asks before anything runs: True, or what is wrong with a text on a node.
+
+    A text that comes through a socket is None then: it is read when the node runs.
+    """
+    try:
+        if text is not None:
+            read(text)
+    except ValueError as mistake:
+        return str(mistake)
+    return True

@@ -4,6 +4,7 @@ from comfy_api.latest import io
 
 from ..sampling.noise.draw import GENERATORS, LAYER_MODES, NOISE_TYPES, REPLACE, Draw, Layer, seeds_in
 from ..sampling.run import with_noise
+from .inputs import mistake_in
 
 FAR = 2**31
 
@@ -60,7 +61,7 @@ class NoiseOptions(io.ComfyNode):
                     default=0,
                     min=-FAR,
                     max=FAR,
-                    tooltip="Added to the sampler's seed.",
+                    tooltip="Added to the sampler's seed, or to each of frame_seeds.",
                 ),
                 io.Int.Input(
                     "batch_offset",
@@ -97,6 +98,10 @@ class NoiseOptions(io.ComfyNode):
             ],
             outputs=[io.Model.Output(display_name="model")],
         )
+
+    @classmethod
+    def validate_inputs(cls, frame_seeds: str | None) -> bool | str:
+        return mistake_in(frame_seeds, seeds_in)
 
     @classmethod
     def execute(

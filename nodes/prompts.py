@@ -4,6 +4,7 @@ from comfy_api.latest import io
 
 from ..sampling.values.prompts import MIXES, over_frames, padded, parsed, shares
 from ..sampling.values.schedules import EASINGS
+from .inputs import mistake_in
 
 
 def around(name: str, tooltip: str):
@@ -54,23 +55,27 @@ class PromptTravel(io.ComfyNode):
         )
 
     @classmethod
+    def validate_inputs(cls, prompts: str | None) -> bool | str:
+        return mistake_in(prompts, parsed)
+
+    @classmethod
     def execute(
         cls, clip, prompts: str, frames: int, easing: str, mix: str, prepend_text: str = "", append_text: str = ""
     ) -> io.NodeOutput:
         stops = parsed(prompts)
         texts = [", ".join(part for part in (prepend_text, stop.prompt, append_text) if part) for stop in stops]
-        encoded = [clip.encode_from_tokens_scheduled(clip.tokenize(text)) for text in texts]
-        return io.NodeOutput(travelled(encoded, shares(stops, frames, easing), MIXES[mix]))
+        *encoded, empty = [clip.encode_from_tokens_scheduled(clip.tokenize(text)) for text in [*texts, ""]]
+        return io.NodeOutput(travelled(encoded, empty[0][0], shares(stops, frames, easing), MIXES[mix]))
 
 
-def travelled(encoded: list, places: list, mix) -> list:
-    """CONDITIONING of each stop -> CONDITIONING with a row for each frame."""
+def travelled(encoded: list, empty, places: list, mix) -> list:
+    """CONDITIONING of each stop -> CONDITIONING with a row for each frame. empty: the embedding of no text."""
     result = []
     for entries in zip(*encoded, strict=True):  # several, where hooks change the text encoder over the sampling
         words = dict(entries[0][1])
         if words.get("pooled_output") is not None:
             words["pooled_output"] = over_frames([entry[1]["pooled_output"] for entry in entries], places, mix)
-        result.append([over_frames(padded([entry[0] for entry in entries]), places, mix), words])
+        result.append([over_frames(padded([entry[0] for entry in entries], empty), places, mix), words])
     return result
 
 

@@ -4,9 +4,10 @@ from comfy_api.latest import io
 
 from ..sampling.values.schedules import Curve, FrameValues, Region, parsed, step_values
 from ..sampling.values.schedules import times as product_of  # `times` is an input
-from .inputs import schedule
+from .inputs import mistake_in, schedule
 from .types import StrengthSchedule
 
+NOT_CONNECTED = object()
 CurveSocket = io.Custom("CURVE")
 """The host's: from 0 to 1, evaluated by `interp(x)`."""
 
@@ -60,6 +61,10 @@ class FrameSchedule(io.ComfyNode):
         )
 
     @classmethod
+    def validate_inputs(cls, text: str | None, curve=NOT_CONNECTED) -> bool | str:
+        return curve is not NOT_CONNECTED or mistake_in(text, parsed)
+
+    @classmethod
     def execute(
         cls,
         text: str,
@@ -105,6 +110,10 @@ class StepSchedule(io.ComfyNode):
             ],
             outputs=[StrengthSchedule.Output(display_name="schedule")],
         )
+
+    @classmethod
+    def validate_inputs(cls, text: str | None, curve=NOT_CONNECTED) -> bool | str:
+        return curve is not NOT_CONNECTED or mistake_in(text, step_values)
 
     @classmethod
     def execute(

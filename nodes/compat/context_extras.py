@@ -6,6 +6,7 @@ from comfy_api.latest import io
 
 from ...sampling.references.attention import INDEXES, SLIDING, Mode, Tune
 from ...sampling.references.settings import NO_LINKS, Reference, Reuse
+from ..inputs import mistake_in
 from . import types
 from .context import CONTEXT, REPLACED
 from .form import form
@@ -116,6 +117,7 @@ INDEX_LIST = "Frames, as 0, 16, 32: the windows with them are looked at by those
         io.Boolean.Input("always_include_0", default=True, optional=True, tooltip="Also frame 0."),
     ],
     *(MODE, REPLACED),
+    validate_inputs=lambda cls, switch_on_idxs: mistake_in(switch_on_idxs, frame_numbers),
 )
 def mode_indexes(switch_on_idxs: str = "", always_include_0: bool = True):
     frames = frame_numbers(switch_on_idxs) | ({0} if always_include_0 else set())

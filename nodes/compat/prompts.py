@@ -4,7 +4,9 @@ from functools import cache
 
 from comfy_api.latest import io
 
-from ...sampling.values.indexed import MIXES, NUMBER, PROMPT, entries, numbers, travelled
+from ...sampling.values.indexed import MIXES, Encoded, frames_of, numbers, numbers_in, prompts_in, travelled
+from ...sampling.values.schedules import MOST_FRAMES
+from ..inputs import mistake_in
 from .form import form
 from .types import MANY, Floats
 
@@ -60,29 +62,49 @@ def conditioning(
     print_schedule: bool = False,
     tensor_interp: str = "lerp",
 ) -> list:
-    """A row for each of `length` frames."""
-    found = entries(text, PROMPT, length)
-    length = length or found[-1].index + 1
+    """A row for each of `length` frames; several entries where hooks change the text encoder over the sampling."""
+    found = prompts_in(text, length)
+    length = frames_of(found, length, text)
 
     def whole(prompt: str, frame: int) -> str:
-        prompt = joined(joined(prepend_text, prompt), append_text)
+        prompt = between(prepend_text, prompt, append_text)
         for key, numbers_of in (values_replace or {}).items():
-            prompt = prompt.replace(f"`{key}`", f"{numbers_of[min(frame, len(numbers_of) - 1)]:g}")
+            prompt = prompt.replace(f"`{key}`", f"{numbers_of[min(frame, len(numbers_of) - 1)]}")
         return prompt
 
     @cache
-    def encode(prompt: str):
-        encoded = clip.encode_from_tokens_scheduled(clip.tokenize(prompt))
-        return encoded[0][0], encoded[0][1].get("pooled_output")
+    def encode(prompt: str) -> list:
+        return clip.encode_from_tokens_scheduled(clip.tokenize(prompt))
 
-    rows, pooled = travelled(found, length, encode, whole, MIXES[tensor_interp])
-    return [[rows, {} if pooled is None else {"pooled_output": pooled}]]
+    def part(index: int) -> list:
+        def encoded(prompt: str) -> Encoded:
+            rows, words = encode(prompt)[index]
+            return rows, words.get("pooled_output")
+
+        rows, pooled = travelled(found, length, encoded, whole, MIXES[tensor_interp])
+        words = encode(whole(found[0].value, 0))[index][1]  # hooks, and from where to where in the sampling they act
+        return [rows, words if pooled is None else words | {"pooled_output": pooled}]
+
+    return [part(index) for index in range(len(encode(whole(found[0].value, 0))))]
 
 
-def joined(before: str, after: str) -> str:
-    """Two texts with one comma between them."""
-    before, after = before.strip().rstrip(",").strip(), after.strip().lstrip(",").strip()
-    return f"{before}, {after}" if before and after else before or after
+def between(before: str, prompt: str, after: str) -> str:
+    """The prompt between two texts, with one comma where they meet; an empty prompt keeps both."""
+    before, prompt, after = before.strip(), prompt.strip(), after.strip()
+    if before:
+        prompt = before.rstrip(", ") + ("" if prompt.startswith(",") else ", ") + prompt
+    if after:
+        prompt = prompt + (" " if prompt.endswith(",") else ", ") + after.lstrip(", ")
+    return prompt
+
+
+def right_prompts(cls, prompts: str | None) -> bool | str:
+    """For validate_inputs, when the clip's length is not known yet: any index will do."""
+    return mistake_in(prompts, lambda text: prompts_in(text, MOST_FRAMES))
+
+
+def right_values(cls, values: str | None) -> bool | str:
+    return mistake_in(values, lambda text: numbers_in(text, MOST_FRAMES))
 
 
 CONDITIONING = io.Conditioning.Output(display_name="CONDITIONING")
@@ -92,6 +114,7 @@ CONDITIONING = io.Conditioning.Output(display_name="CONDITIONING")
     *("ADE_PromptScheduling", "Prompt Scheduling"),
     [prompts(), clip(), *around(), max_length(), interpolation()],
     *(CONDITIONING, PROMPTS),
+    validate_inputs=right_prompts,
 )
 def prompt_scheduling(prompts: str, clip, max_length: int = 0, **others):
     return conditioning(clip, prompts, max_length, **others)
@@ -102,6 +125,7 @@ def prompt_scheduling(prompts: str, clip, max_length: int = 0, **others):
     [prompts(), clip(), latent(), *around(), interpolation()],
     [CONDITIONING, io.Latent.Output(display_name="LATENT")],
     PROMPTS,
+    validate_inputs=right_prompts,
 )
 def prompt_scheduling_latents(prompts: str, clip, latent: dict, **others):
     return conditioning(clip, prompts, latent["samples"].shape[0], **others), latent
@@ -117,21 +141,29 @@ NUMBERS = [
 ]
 
 
-def numbers_in(text: str, length: int) -> tuple[list[float], list[float], list[int], list[int]]:
-    found = entries(text, NUMBER, length)
-    floats = numbers(found, length or found[-1].index + 1, text)
+def values_of(text: str, length: int) -> tuple[list[float], list[float], list[int], list[int]]:
+    found = numbers_in(text, length)
+    floats = numbers(found, frames_of(found, length, text))
     ints = [round(value) for value in floats]
     return floats, floats, ints, ints
 
 
-@form("ADE_ValueScheduling", "Value Scheduling", [values(), printed(), max_length()], NUMBERS, VALUES)
+@form(
+    *("ADE_ValueScheduling", "Value Scheduling"),
+    *([values(), printed(), max_length()], NUMBERS, VALUES),
+    validate_inputs=right_values,
+)
 def value_scheduling(values: str, print_schedule: bool = False, max_length: int = 0):
-    return numbers_in(values, max_length)
+    return values_of(values, max_length)
 
 
-@form("ADE_ValueSchedulingLatents", "Value Scheduling [Latents]", [values(), latent(), printed()], NUMBERS, VALUES)
+@form(
+    *("ADE_ValueSchedulingLatents", "Value Scheduling [Latents]"),
+    *([values(), latent(), printed()], NUMBERS, VALUES),
+    validate_inputs=right_values,
+)
 def value_scheduling_latents(values: str, latent: dict, print_schedule: bool = False):
-    return numbers_in(values, latent["samples"].shape[0])
+    return values_of(values, latent["samples"].shape[0])
 
 
 @form(

@@ -6,6 +6,8 @@
 
 import math
 import re
+from bisect import bisect_right
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -16,6 +18,8 @@ from torch import Tensor
 from .schedules import EASINGS, HALF_WIDTH, ScheduleError
 
 KEY = re.compile(r"""^[\s,{]*["']?\s*(?P<frame>[-+]?\d+)\s*["']?\s*[:=]\s*""")
+
+NO_COLON = re.compile(r"""^[\s{]*["']?\s*(?P<frame>[-+]?\d+)\s*["']?\s*[,;]""")
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,7 @@ class Stop:
 
 def parsed(text: str) -> tuple[Stop, ...]:
     """The stops of a text: a line for each, `frame: prompt`. Lines without a frame go on with the prompt before them.
+    A line that begins with a number and a comma is a frame with a typing mistake.
 
     Quotes around frames and prompts, commas at line ends and braces are forgiven, as are full-width forms of all
     these and of the colon; within prompts every character stays. Raises ScheduleError.
@@ -39,6 +44,11 @@ def parsed(text: str) -> tuple[Stop, ...]:
         plain = line.translate(HALF_WIDTH)
         if match := KEY.match(plain):
             found.append((int(match["frame"]), at, line[match.end() :]))
+        elif match := NO_COLON.match(plain):
+            what = (
+                f"'{line.strip()}' has no colon. Write a frame, a colon and a prompt, as in {match['frame']}: a river"
+            )
+            raise ScheduleError(text, at, what)
         elif plain.strip(" \t,{}"):
             if not found:
                 raise ScheduleError(text, at, f"'{line.strip()}' has no frame. Write the frame first, as in 0: a river")
@@ -47,9 +57,9 @@ def parsed(text: str) -> tuple[Stop, ...]:
         at += len(line) + 1
     if not found:
         raise ScheduleError(text, 0, "there is no prompt. Write a frame, a colon and a prompt, as in 0: a river")
-    frames = [frame for frame, _, _ in found]
+    count = Counter(frame for frame, _, _ in found)
     for frame, place, _ in found[1:]:
-        if frames.count(frame) > 1:
+        if count[frame] > 1:
             raise ScheduleError(text, place, f"frame {frame} has two prompts. Leave one of them out")
     return tuple(Stop(frame, unquoted(prompt)) for frame, _, prompt in found)
 
@@ -68,15 +78,15 @@ def unquoted(prompt: str) -> str:
 def shares(stops: Sequence[Stop], frames: int, easing: str = "linear") -> list[tuple[int, int, float]]:
     """For each frame: (stop before, stop after, share of the latter), indices into `stops` in the order of frames."""
     placed = sorted(range(len(stops)), key=lambda i: place(stops[i], frames))
+    places = [place(stops[i], frames) for i in placed]
     result = []
     for frame in range(frames):
-        after = next((n for n, i in enumerate(placed) if place(stops[i], frames) > frame), len(placed))
+        after = bisect_right(places, frame)
         if after in (0, len(placed)):
             only = placed[min(after, len(placed) - 1)]
             result.append((only, only, 0.0))
             continue
-        first, second = placed[after - 1], placed[after]
-        start, end = place(stops[first], frames), place(stops[second], frames)
+        first, second, start, end = placed[after - 1], placed[after], places[after - 1], places[after]
         result.append((first, second, EASINGS[easing]((frame - start) / (end - start))))
     return result
 
@@ -109,16 +119,41 @@ MIXES: dict[str, Mix] = {"lerp": lerp, "slerp": slerp}
 
 def over_frames(embeddings: Sequence[Tensor], places: Sequence[tuple[int, int, float]], mix: Mix = lerp) -> Tensor:
     """(frames, ...) from one embedding (1, ...) for each stop and what `shares` gave."""
+    check_size(len(places), max(embeddings, key=Tensor.numel))
     rows = [
         embeddings[a] if a == b or share == 0.0 else mix(embeddings[a], embeddings[b], share) for a, b, share in places
     ]
     return torch.cat(rows)
 
 
-def padded(embeddings: Sequence[Tensor]) -> list[Tensor]:
-    """Embeddings (1, tokens, channels) repeated to one number of tokens.
+REPEATS = 4
+"""How many times as many tokens as the longest prompt's are worth it (the host's own limit)."""
 
-    Attention over the same tokens several times is attention over them once, so no prompt is weakened by this.
+
+def padded(embeddings: Sequence[Tensor], empty: Tensor) -> list[Tensor]:
+    """Embeddings (1, tokens, channels) brought to one number of tokens. empty: the embedding of no text.
+
+    They are repeated: attention over the same tokens several times is attention over them once, so no prompt is
+    weakened. Where that would take far more tokens than the longest has, they are filled up with empty chunks, as the
+    text encoder fills its last one.
     """
+    longest = max(each.shape[1] for each in embeddings)
     tokens = math.lcm(*(each.shape[1] for each in embeddings))
-    return [each.repeat(1, tokens // each.shape[1], 1) for each in embeddings]
+    if tokens <= REPEATS * longest:
+        return [each.repeat(1, tokens // each.shape[1], 1) for each in embeddings]
+    chunks = math.ceil(longest / empty.shape[1])
+    return [torch.cat([each, *[empty] * chunks], dim=1)[:, :longest] for each in embeddings]
+
+
+MOST_NUMBERS = 2**31
+"""In what a text encoder gives for all frames of a clip: 8 GB."""
+
+
+def check_size(frames: int, longest: Tensor) -> None:
+    """Raises ValueError where a clip's embeddings would not fit in memory. longest: a frame's (1, tokens, channels)."""
+    if frames * longest.numel() > MOST_NUMBERS:
+        most = MOST_NUMBERS // longest.numel()
+        raise ValueError(
+            f"{frames} frames with a prompt of {longest.shape[1]} tokens each would need "
+            f"{frames * longest.numel() * 4 / 2**30:.0f} GB of memory. Use shorter prompts, or at most {most} frames."
+        )

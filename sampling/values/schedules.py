@@ -7,6 +7,8 @@ A position, a colon, a value; then, if wanted, how the value comes there from th
 
 import math
 import re
+from bisect import bisect_left
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -18,6 +20,8 @@ from .keyframes import holding
 
 LIMIT = 1000.0
 """No strength means anything beyond it."""
+MOST_FRAMES = 262144
+"""As many as the host's largest batch of latents; no schedule is asked for more."""
 
 EASINGS: dict[str, Callable[[float], float]] = {
     "linear": lambda x: x,
@@ -64,9 +68,9 @@ def parsed(text: str) -> tuple[Point, ...]:
     points = [_point(text, match) for match in ENTRY.finditer(text) if match[0].strip()]
     if not points:
         raise ScheduleError(text, 0, "the schedule is empty. Write a position, a colon and a value, as in 0: 1.0")
-    places = [(point.position, point.is_percent) for point in points]
-    for place in places:
-        if places.count(place) > 1:
+    places = Counter((point.position, point.is_percent) for point in points)
+    for place, count in places.items():
+        if count > 1:
             raise ScheduleError(text, 0, f"the position {place[0]:g} is there twice. Leave one of them out")
     return tuple(points)
 
@@ -97,13 +101,12 @@ def _point(text: str, match: re.Match) -> Point:
 
 def value_at(points: Sequence[Point], position: float) -> float:
     """The value at `position`; before the first point and after the last one, theirs. points: in order."""
-    if position <= points[0].position:
-        return points[0].value
-    for before, after in zip(points, points[1:], strict=False):
-        if position <= after.position:
-            share = EASINGS[after.easing]((position - before.position) / (after.position - before.position))
-            return before.value + (after.value - before.value) * share
-    return points[-1].value
+    place = bisect_left(points, position, key=lambda point: point.position)
+    if place in (0, len(points)):
+        return points[min(place, len(points) - 1)].value
+    before, after = points[place - 1], points[place]
+    share = EASINGS[after.easing]((position - before.position) / (after.position - before.position))
+    return before.value + (after.value - before.value) * share
 
 
 @dataclass(frozen=True)

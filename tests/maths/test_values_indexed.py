@@ -1,24 +1,42 @@
 """The prompt and value texts of shared workflows, and the mixes that they come to."""
 
 import math
+import time
 
 import pytest
 import torch
-from animatediff_native.sampling.values.indexed import MIXES, NUMBER, PROMPT, Entry, entries, numbers, travelled
+from animatediff_native.sampling.values.indexed import (
+    MIXES,
+    Entry,
+    frames_of,
+    numbers,
+    numbers_in,
+    prompts_in,
+    travelled,
+)
 from animatediff_native.sampling.values.prompts import lerp, slerp
 from animatediff_native.sampling.values.schedules import ScheduleError
 
 
 def test_both_ways_of_writing():
     expected = [Entry(0, "a lake"), Entry(16, "noon, still")]
-    assert entries('0 = "a lake",\n16 = "noon, still"\n', PROMPT, 0) == expected
-    assert entries('"0": "a lake", "16": "noon, still",', PROMPT, 32) == expected
+    assert prompts_in('0 = "a lake",\n16 = "noon, still"\n', 0) == expected
+    assert prompts_in('"0": "a lake", "16": "noon, still",', 32) == expected
+    assert prompts_in('  { "0": "a lake", "16": "noon, still" }\n', 32) == expected
+
+
+@pytest.mark.parametrize("value", ["1.5", '"1.5"', "(1.5)", "[ 1.5 ]", "'1.5'", '{"1.5"}', "15e-1"])
+def test_what_may_stand_around_a_number(value):
+    assert numbers_in(f"0 = {value}, 4: = 2", 0) == [Entry(0, 1.5), Entry(4, 2.0, True)]
+    assert numbers_in(f'{{"0": {value}, "4:": 2}}', 0) == [Entry(0, 1.5), Entry(4, 2.0, True)]
 
 
 def test_indices():
-    ranged = entries('0:3 = "a",\n-1 = "b", 0.5: = "c"', PROMPT, 16)
-    assert ranged == [*(Entry(i, "a") for i in range(3)), Entry(8, "c", True), Entry(15, "b")]
-    assert [entry.index for entry in entries('1.0 = "a", 4:2 = "b"', PROMPT, 8)] == [2, 3, 7]
+    """In the order in which they are written."""
+    ranged = prompts_in('0:3 = "a",\n-1 = "b", 0.5: = "c"', 16)
+    assert ranged == [*(Entry(i, "a") for i in range(3)), Entry(15, "b"), Entry(8, "c", True)]
+    assert [entry.index for entry in prompts_in('1.0 = "a", 4:2 = "b", 3:3 = "c", 24 = "d"', 8)] == [7, 2, 3, 3, 24]
+    assert [entry.index for entry in numbers_in("-20:2 = 1", 8)] == [0, 1]
 
 
 @pytest.mark.parametrize(
@@ -27,34 +45,76 @@ def test_indices():
         ("", "Line 1, column 1: there is no entry"),
         ("a placeholder text", "Line 1, column 1: 'a placeholder text' is no entry"),
         ('0 = "a",\nbad = "b"', "Line 2, column 1: 'bad"),
+        ('{0 = "a",\n bad = "b"}', "Line 2, column 2: 'bad"),
+        ('0 = "a"\n8 = "b"', "a comma before the next one"),
         ('-1 = "a"', "-1 needs the length of the clip"),
         ('1-2 = "a"', "'1-2' is not an index"),
+        ('2000000000 = "a"', "2000000000 is beyond any clip"),
+        ('0:2000000000 = "a"', "2000000000 is beyond any clip"),
+        (", ".join(['0:200000 = "a"'] * 2), "there are more than 262144 entries"),
     ],
 )
 def test_mistakes(text, message):
     with pytest.raises(ScheduleError, match=message):
-        entries(text, PROMPT, 0)
+        prompts_in(text, 0)
 
 
-@pytest.mark.parametrize("index", ["9", "-9", "1.5"])
-def test_an_index_outside_of_the_clip_is_refused(index):
-    with pytest.raises(ScheduleError, match=f"{index} is outside of the clip's 8 frames"):
-        entries(f'{index} = "a"', PROMPT, 8)
+@pytest.mark.parametrize(
+    ("index", "message"), [("-9", "-9 is outside of the clip's 8 frames"), ("1.5", "1.5 is no share of the clip")]
+)
+def test_an_index_that_can_mean_no_frame_is_refused(index, message):
+    with pytest.raises(ScheduleError, match=message):
+        prompts_in(f'{index} = "a"', 8)
+
+
+@pytest.mark.parametrize("value", ["x", "nan", "inf", "1 2", ""])
+def test_what_is_no_number(value):
+    with pytest.raises(ScheduleError, match="Line 1, column"):
+        numbers_in(f"0 = 1, 4 = {value}", 8)
+
+
+def values(text: str, length: int = 0) -> list[float]:
+    found = numbers_in(text, length)
+    return numbers(found, frames_of(found, length, text))
 
 
 def test_numbers():
-    text = "0 = 1.0, 4: = 2.0, 6 = 5, 8 = 7"
-    assert numbers(entries(text, NUMBER, 10), 10, text) == [1, 1.25, 1.5, 1.75, 2, 2, 5, 6, 7, 7]
-    with pytest.raises(ScheduleError, match="'x' is not a number"):
-        numbers(entries("0 = x", NUMBER, 4), 4, "0 = x")
+    assert values("0 = 1.0, 4: = 2.0, 6 = 5, 8 = 7", 10) == [1, 1.25, 1.5, 1.75, 2, 2, 5, 6, 7, 7]
+    assert values("2 = 3, 4 = 5") == [3, 3, 3, 4, 5]
 
 
-def share_of_b(length, plain=True, mix=lerp):
+def test_an_index_beyond_the_clip_is_led_towards():
+    assert values("0 = 0, 16 = 16", 4) == [0, 1, 2, 3] and values("9 = 5", 3) == [5, 5, 5]
+    assert values("0: = 1, 16 = 16", 4) == [1, 1, 1, 1]
+    rows = share_of_b(8)
+    assert share_of_b(8, frames=4) == rows[:4]
+
+
+def test_numbers_are_in_single_precision():
+    """As there: they are printed into prompts, where each digit counts."""
+    assert values("0 = 0.1, 1 = 0.2") == [0.1, 0.2]  # nothing in between
+    assert values("0 = 0.1, 2 = 0.2") == torch.linspace(0.1, 0.2, 3).tolist() != [0.1, 0.15, 0.2]
+
+
+def test_the_order_of_writing_counts():
+    assert values("4 = 4, 0 = 0", 6) == [0, 1, 2, 3, 4, 4]
+    assert values("0 = 0, 4 = 4, 2: = 9, 1 = 5", 5) == [0, 5, 9, 6.5, 4]
+    assert values("0 = 0, 4 = 4, 4 = 8, 6 = 0", 7) == [0, 1, 2, 3, 8, 4, 0]
+
+
+def test_thousands_of_entries():
+    """In a time that grows with them, not with their square."""
+    text = ", ".join(f"{frame} = {frame % 7}" for frame in range(0, 80000, 2))
+    start = time.perf_counter()
+    assert len(values(text, 100000)) == 100000 and time.perf_counter() - start < 10
+
+
+def share_of_b(length, plain=True, mix=lerp, frames=None):
     """How much of the second prompt is in each frame."""
     encode = {"a": torch.zeros(1, 4, 2), "b": torch.ones(1, 4, 2)}
     at = (lambda prompt, frame: prompt) if plain else (lambda prompt, frame: f"{prompt}{frame}")
     found = [Entry(0, "a"), Entry(length, "b")]
-    rows, _ = travelled(found, length + 1, lambda text: (encode[text[0]], None), at, mix)
+    rows, _ = travelled(found, frames or length + 1, lambda text: (encode[text[0]], None), at, mix)
     return rows[:, 0, 0].tolist()
 
 
@@ -85,3 +145,20 @@ def test_pooled_and_lengths():
     rows, pooled = travelled(found, 4, encode.get, lambda prompt, frame: prompt, slerp)
     assert rows.shape == (4, 8, 2) and rows[0, :, 0].tolist() == [0, 0, 1, 1, 1, 1, 0, 0]
     assert pooled[:, 0].tolist() == [0, 1, 1, 1]
+
+
+def test_prompts_of_one_two_and_three_chunks_are_filled_at_once():
+    """Not first to two chunks and then to three: with an odd number that lies one token elsewhere."""
+    encode = {"a": (torch.ones(1, 7, 2), None), "b": (torch.ones(1, 14, 2), None), "c": (torch.ones(1, 21, 2), None)}
+    found = [Entry(0, "a"), Entry(2, "b"), Entry(4, "c")]
+    rows, _ = travelled(found, 5, encode.get, lambda prompt, frame: prompt, lerp)
+    assert rows[0, :, 0].tolist() == [0] * 7 + [1] * 7 + [0] * 7
+    assert rows[1, :, 0].tolist() == [0] * 3 + [0.5] * 4 + [1] * 7 + [0.5] * 3 + [0] * 4
+
+
+def test_embeddings_that_would_fill_the_memory_are_refused():
+    encode = {"a": (torch.ones(1, 77, 4096), None)}
+    with pytest.raises(ValueError, match="20000 frames with a prompt of 77 tokens each would need 23 GB of memory"):
+        travelled([Entry(0, "a")], 20000, encode.get, lambda prompt, frame: prompt, lerp)
+    with pytest.raises(ScheduleError, match="300000 frames are more than a clip can have"):
+        values("0 = 1", 300000)

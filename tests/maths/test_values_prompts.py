@@ -1,5 +1,7 @@
 """Prompts over frames."""
 
+import time
+
 import pytest
 import torch
 from animatediff_native.sampling.values.prompts import MIXES, Stop, over_frames, padded, parsed, shares, slerp
@@ -81,12 +83,47 @@ def test_slerp_keeps_the_length():
     assert set(MIXES) == {"lerp", "slerp"}
 
 
+EMPTY = torch.zeros(1, 77, 8)
+
+
 def test_prompts_of_other_lengths_are_repeated():
     """Attention over a prompt twice is attention over it once."""
     short, long = torch.rand(1, 77, 8), torch.rand(1, 154, 8)
-    found = padded([short, long])
+    found = padded([short, long], EMPTY)
     assert [each.shape[1] for each in found] == [154, 154] and torch.equal(found[0][:, 77:], short)
-    assert [each.shape[1] for each in padded([torch.rand(1, 154, 8), torch.rand(1, 231, 8)])] == [462, 462]
+    assert [each.shape[1] for each in padded([torch.rand(1, 154, 8), torch.rand(1, 231, 8)], EMPTY)] == [462, 462]
     query = torch.rand(1, 5, 8)
     attend = torch.nn.functional.scaled_dot_product_attention
     assert torch.allclose(attend(query, found[0], found[0]), attend(query, short, short), atol=1e-6)
+
+
+def test_prompts_that_have_few_tokens_in_common_are_filled_up():
+    """Of 3, 4, 5 and 7 chunks: repeated, each would have 420."""
+    chunks, empty = (3, 4, 5, 7), torch.rand(1, 77, 8)
+    prompts = [torch.rand(1, 77 * count, 8) for count in chunks]
+    for count, prompt, found in zip(chunks, prompts, padded(prompts, empty), strict=True):
+        assert found.shape == (1, 539, 8) and torch.equal(found[:, : 77 * count], prompt)
+        assert torch.equal(found[:, 77 * count :], empty.repeat(1, 7 - count, 1))
+
+
+def test_embeddings_that_would_fill_the_memory_are_refused():
+    with pytest.raises(ValueError, match="Use shorter prompts, or at most 13617 frames"):
+        over_frames([torch.zeros(1, 77, 2048)], [(0, 0, 0.0)] * 20000)
+
+
+def test_thousands_of_prompts():
+    """In a time that grows with them, not with their square."""
+    start = time.perf_counter()
+    stops = parsed("\n".join(f"{frame}: prompt {frame}" for frame in range(0, 40000, 2)))
+    assert len(shares(stops, 40000)) == 40000 and time.perf_counter() - start < 5
+
+
+@pytest.mark.parametrize("line", ["24, the same river", " '24', the same river", "24； the same river", "24，同一条河"])
+def test_a_comma_for_a_colon(line):
+    with pytest.raises(ScheduleError, match="Line 2, column 1: '.*' has no colon. Write a frame, a colon and a prompt"):
+        parsed(f"0: a river\n{line}")
+
+
+@pytest.mark.parametrize("line", ["3 birds in the sky", "8k, detailed", "1girl, smile", "2.5 metres high, wide"])
+def test_a_prompt_may_go_on_with_a_number(line):
+    assert parsed(f"0: a river\n{line}") == (Stop(0, f"a river\n{line}"),)
