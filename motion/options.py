@@ -125,6 +125,7 @@ def moment_at(run: MotionRun, sigma: Tensor, options: dict, sampling) -> Moment:
         highest=float(options["sample_sigmas"].max()) if "sample_sigmas" in options else level,
         percent=percent_at(sampling, level),
         percent_to_sigma=lambda percent: float(sampling.percent_to_sigma(percent)),
+        sigma_max=float(sampling.sigma_max),
     )
 
 

@@ -3,6 +3,7 @@
 Pure mathematics. Who makes schedules (`sampling`) is not known here: a schedule is whatever is called with a Moment.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -29,6 +30,8 @@ class Moment:
     """Where in a whole sampling the present noise level lies: 0 is its first step, 1 its end."""
     percent_to_sigma: Callable[[float], float] | None = None
     """Of the checkpoint."""
+    sigma_max: float = math.inf
+    """The checkpoint's highest noise level."""
 
     def is_within(self, start_percent: float, end_percent: float, level: float) -> bool:
         """Whether the noise level `level` lies in that part of a whole sampling."""

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..motion.options import KEY, MotionRun
 from .noise.draw import NoiseOptions
-from .noise.freeinit import OFFICIAL, FreeInit, reinitialized
+from .noise.freeinit import AS_ADE, FreeInit, reinitialized
 from .run import chosen_noise, noise_options, watch
 from .windows.caches import count_iteration, of_iteration
 
@@ -95,7 +95,7 @@ class Start:
         base = self.guider.inner_model
         levels = base.model_sampling.sigmas
         sigma = float(levels[max(freeinit.sigma_step - 1000, -len(levels))])
-        known = self.noise if freeinit.manner == OFFICIAL else noise
+        known = noise if freeinit.manner == AS_ADE else self.noise
         return reinitialized(freeinit, result, known, fresh, sigma, base.latent_format.scale_factor), self.latents
 
     def fresh_noise(self, iteration: int) -> Tensor:
@@ -109,7 +109,8 @@ class Start:
         base = options.base
         base = replace(base, seed_offset=base.seed_offset + seed_offset, batch_offset=base.batch_offset + batch_offset)
         handler = self.guider.model_options.get("context_handler")
-        return chosen_noise(replace(options, base=base), self.noise, self.run.seed, handler, self.run.first_frame)
+        options = replace(options, base=base, samplers_own=False)
+        return chosen_noise(options, self.noise, self.run.seed, handler, self.run.first_frame)
 
 
 def of_all(callback, iteration: int, iterations: int):

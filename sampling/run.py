@@ -172,8 +172,10 @@ def check_frames(motion_models: list[ModelPatcher], frames: int, handler) -> Non
                 f"context_length of {limit - 1} or less, or use Context Windows (AnimateDiff) instead."
             )
         if window > limit:
+            plans = handler.plans if isinstance(handler, WindowHandler) else ()
+            asked = max(window, *((plan.views or plan).context_length for plan in plans), 0)  # a clip may be shorter
             raise ValueError(
-                f"A context_length of {window} frames is more than this motion model takes at once ({limit}). "
+                f"A context_length of {asked} frames is more than this motion model takes at once ({limit}). "
                 f"Use a context_length of {limit} or less."
             )
     if not motion_models:

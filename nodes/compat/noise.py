@@ -65,8 +65,11 @@ def seed_offset():
 
 
 def draw(noise_type: str, seed_gen: str, seed_offset: int, batch_offset: int, seed_override) -> Draw:
-    if isinstance(seed_override, list):
-        return Draw(noise_type, seed_gen, seed_offset, batch_offset, frame_seeds=tuple(seed_override))
+    """With a list of seeds noise_type and seed_gen have no use, and layers count from the first seed."""
+    if isinstance(seed_override, list | tuple):
+        if not seed_override:
+            raise ValueError("seed_override is an empty list. Give it one seed per frame.")
+        return Draw(seed_offset=seed_offset, seed_override=seed_override[0], frame_seeds=tuple(seed_override))
     return Draw(noise_type, seed_gen, seed_offset, batch_offset, seed_override)
 
 
@@ -109,7 +112,8 @@ def sampling_settings(
         for layer, takes_ours in noise_layers
     )
     base = draw(noise_type, seed_gen, seed_offset, batch_offset, seed_override)
-    noise = NoiseOptions(base, layers)
+    only_a_seed = seed_override is not None and base == Draw(seed_override=seed_override)
+    noise = NoiseOptions(base, layers, samplers_own=only_a_seed)  # as there
     return SamplingChoices(noise, iteration_opts, custom_cfg, sigma_schedule, ancestral_opts, image_inject)
 
 
@@ -123,7 +127,7 @@ def sampling_settings(
     *(types.AncestralOptions.Output(display_name="ANCESTRAL_OPTS"), "the sampler's own seed"),
 )
 def ancestral_options(noise_type: str, seed_offset: int, seed_override=None):
-    if isinstance(seed_override, list):
+    if isinstance(seed_override, list | tuple):
         raise ValueError(
             f"Ancestral Options got a list of {len(seed_override)} seeds, and the noise that samplers add has one. "
             "Connect one seed."
@@ -165,7 +169,7 @@ def noise_layer(node_id: str, display_name: str, mode: str, *amounts: io.Input) 
         mask_optional=None,
         seed_override=None,
     ):
-        takes_ours = seed_gen_override == USE_EXISTING
+        takes_ours = seed_gen_override == USE_EXISTING and not isinstance(seed_override, list | tuple)
         generator = GENERATORS[0] if takes_ours else seed_gen_override
         own = draw(noise_type, generator, seed_offset, batch_offset, seed_override)
         layer = Layer(own, mode, noise_weight, balance_multiplier, mask_optional)

@@ -12,6 +12,8 @@ from .form import form
 from .types import MANY, ContextOptions
 
 SAMPLER = [lambda: sampler_name("As in the sampler."), lambda: scheduler("As in the sampler.")]
+MOST_STEPS = 10000
+"""As KSampler has."""
 SIZE = {"default": 1440, "min": 32, "max": 16384, "optional": True}
 
 
@@ -63,6 +65,8 @@ def visualize_form(
 
 def sigmas_of(model, steps: int, sampler_name: str, scheduler: str, denoise: float = 1.0) -> Tensor:
     """The noise levels that the host's KSampler takes."""
+    if steps > MOST_STEPS:
+        raise ValueError(f"steps is {steps}, and no sampler takes more than {MOST_STEPS}. Use fewer.")
     words = {"sampler": sampler_name, "scheduler": scheduler, "denoise": denoise, "model_options": model.model_options}
     return comfy.samplers.KSampler(model, max(steps, 1), model.load_device, **words).sigmas
 

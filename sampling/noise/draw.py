@@ -12,7 +12,6 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ...motion.settings import in_range
-from ...motion.strength import rows
 
 DEFAULT, CONSTANT, EMPTY, REPEATED, FREENOISE = "default", "constant", "empty", "repeated_context", "FreeNoise"
 NOISE_TYPES = [DEFAULT, CONSTANT, EMPTY, REPEATED, FREENOISE]
@@ -24,6 +23,8 @@ GENERATORS = [COMFY, COMFY + ON_GPU, A1111, A1111 + ON_GPU]
 ADD, ADD_WEIGHTED, NORMALIZED_SUM, REPLACE = "add", "add weighted", "normalized sum", "replace"
 LAYER_MODES = [ADD, ADD_WEIGHTED, NORMALIZED_SUM, REPLACE]
 SEEDS = 2**64
+MOST_NUMBERS = 2**31
+"""Of a random stream: 8 GB."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class Draw:
     seed_override: int | None = None
     """Instead of the sampler's seed."""
     frame_seeds: tuple[int, ...] = ()
-    """A seed of its own for every frame, instead of `generator`."""
+    """A seed of its own for every frame, instead of `generator`; seed_offset is added to each."""
 
     def __post_init__(self):
         for name, value, choices in (
@@ -62,7 +63,7 @@ class Layer:
     balance: float = 1.0
     """add weighted: how much of the old noise gives way to the new."""
     mask: Tensor | None = None
-    """(m, h, w), 0 to 1: where the layer counts; everywhere if None."""
+    """(m, h, w), 0 to 1: where the layer counts; everywhere if None. Fewer masks than frames are taken in turn."""
 
     def __post_init__(self):
         if self.mode not in LAYER_MODES:
@@ -75,6 +76,8 @@ class Layer:
 class NoiseOptions:
     base: Draw = Draw()
     layers: tuple[Layer, ...] = ()
+    samplers_own: bool = False
+    """The sampler's noise stays as the first one, and only layers count from the base's seed."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +114,7 @@ def seeds_in(text: str) -> tuple[int, ...]:
 
 def clip_noise(options: NoiseOptions, host: Tensor, clip: Clip) -> Tensor:
     """The noise of a clip. host: the host's own, which stays where nothing is chosen."""
-    noise = host if options.base == Draw() else drawn(options.base, clip)
+    noise = host if options.samplers_own or options.base == Draw() else drawn(options.base, clip)
     clip = replace(clip, seed=_seed(options.base, clip.seed))
     for layer in options.layers:
         noise = layered(noise, drawn(layer.draw, clip), layer)
@@ -163,7 +166,7 @@ def layered(old: Tensor, new: Tensor, layer: Layer) -> Tensor:
     if layer.mask is None:
         return mixed
     mask = F.interpolate(layer.mask.unsqueeze(1).float(), size=old.shape[-2:], mode="bilinear")
-    return torch.lerp(old, mixed, rows(mask, range(len(old))))
+    return torch.lerp(old, mixed, mask[torch.arange(len(old)) % len(mask)])
 
 
 def _seed(draw: Draw, seed: int) -> int:
@@ -173,11 +176,17 @@ def _seed(draw: Draw, seed: int) -> int:
 
 def _stream(draw: Draw, frames: int, clip: Clip, seed: int) -> Tensor:
     picture = tuple(clip.shape[1:])
+    if (draw.batch_offset + frames) * math.prod(picture) > MOST_NUMBERS:
+        raise ValueError(
+            f"A batch_offset of {draw.batch_offset} would draw more noise than fits in memory. Use a smaller one, or "
+            "seed_offset for other noise."
+        )
     device = clip.device if draw.generator.endswith(ON_GPU) else "cpu"
     if draw.frame_seeds:
         if len(draw.frame_seeds) < frames:
             raise ValueError(f"There are {len(draw.frame_seeds)} seeds for {frames} frames. Give one seed per frame.")
-        return torch.cat([_randn(1, picture, frame_seed, device) for frame_seed in draw.frame_seeds[:frames]])
+        seeds = [(frame_seed + draw.seed_offset) % SEEDS for frame_seed in draw.frame_seeds[:frames]]
+        return torch.cat([_randn(1, picture, frame_seed, device) for frame_seed in seeds])
     if draw.generator.startswith(A1111):
         seeds = [(seed + draw.batch_offset + frame) % SEEDS for frame in range(frames)]
         return torch.cat([_randn(1, picture, frame_seed, device) for frame_seed in seeds])

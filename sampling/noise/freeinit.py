@@ -13,7 +13,8 @@ from torch import Tensor
 from ...motion.settings import in_range
 
 OFFICIAL, AS_ADE, DINKINIT = "official", "as ADE", "DinkInit_v1"
-"""`official`: the clip gets its first noise again, as in the paper. The others are ComfyUI-AnimateDiff-Evolved's."""
+"""`official`: the clip gets its first noise again, as in the paper. The others are ComfyUI-AnimateDiff-Evolved's:
+`as ADE` gives it the last iteration's, `DinkInit_v1` its first."""
 
 
 @dataclass(frozen=True)

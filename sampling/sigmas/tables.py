@@ -31,8 +31,8 @@ def interpolated(a: SigmaTable, b: SigmaTable, start: float, end: float, easing:
     """The weight of a goes from `start` (the first step, the highest noise level) to `end`."""
     _check_pair(a, b)
     last = max(len(a.sigmas) - 1, 1)
-    shares = [EASINGS[easing](i / last) for i in range(len(a.sigmas))]
-    weights = torch.tensor([end + (start - end) * share for share in shares])
+    shares = [EASINGS[easing](1 - i / last) for i in range(len(a.sigmas))]
+    weights = torch.tensor([start + (end - start) * share for share in shares])
     return weighted(a, b, weights)
 
 

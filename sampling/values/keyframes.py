@@ -3,6 +3,7 @@
 Source: the rule of ComfyUI-AnimateDiff-Evolved's keyframes, context options and guidance keyframes alike.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
@@ -39,10 +40,13 @@ Key = TypeVar("Key")
 """What has a `start_percent` and `guarantee_steps`."""
 
 
-def begun(keys: Sequence[Key], moment: Moment) -> list[Key]:
-    """In the order of their starts, up to the one that holds at that moment."""
+def begun(keys: Sequence[Key], moment: Moment, top: float = math.inf) -> list[Key]:
+    """In the order of their starts, up to the one that holds at that moment.
+
+    top: the noise level at which those of 0 % begin.
+    """
     keys = sorted(keys, key=lambda key: key.start_percent)
-    starts = [moment.percent_to_sigma(key.start_percent) for key in keys]
+    starts = [min(moment.percent_to_sigma(key.start_percent), top) for key in keys]
     guarantees = [key.guarantee_steps for key in keys]
     return keys[: holding(starts, guarantees, moment.levels, moment.highest) + 1]
 
@@ -58,12 +62,18 @@ class Keyed:
 
 @dataclass(frozen=True)
 class InTurns:
-    """A strength that several take turns in; called with a Moment, what the one that holds gives."""
+    """A strength that several take turns in; called with a Moment, what the one that holds gives.
+
+    One that begins at 0 % is owed its steps where the run begins at the checkpoint's highest noise level; other
+    keyframes that begin there are owed none.
+    """
 
     keys: tuple[Keyed, ...]
 
     def __call__(self, moment: Moment) -> Amount:
-        return amount_at(begun(self.keys, moment)[-1].strength, moment)
+        whole = math.isclose(moment.sigma_max, moment.highest, rel_tol=1e-5)
+        top = moment.highest if whole else moment.sigma_max
+        return amount_at(begun(self.keys, moment, top)[-1].strength, moment)
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,8 @@ from .plan import WindowPlan, windows
 
 CELL, GAP, MARGIN = 12, 10, 60
 """Pixels: a frame in a window; between steps; left of the frames."""
+MOST_PIXELS = 2**25
+"""Of a picture."""
 TICKS = 8
 """Every so many frames the picture names one."""
 PAPER, TEXT, GRID, INK = (255, 255, 255), (70, 70, 80), (236, 236, 241), (20, 80, 160)
@@ -25,12 +27,15 @@ def picture(
     A cell is the darker, the more its window counts in that frame; full colour where the frame is its alone.
     width: of the picture, in pixels, where the frames fit into it; None for what they need.
     """
+    across = CELL if width is None else max((width - MARGIN - GAP) // frames, 2)
+    width = max(MARGIN + across * frames + GAP, width or 0)
+    check_size(width, [1] * len(plans), frames)
+    bands = [windows_at(plan, frames, step) for step, plan in enumerate(plans, first_step)]
+    height = check_size(width, [len(windows) for windows in bands], frames)
     bands = [
         shares(plan, frames, first_step + i, sigma) for i, (plan, sigma) in enumerate(zip(plans, sigmas, strict=True))
     ]
-    height = 2 * GAP + sum(CELL * len(rows) + GAP for rows in bands)
-    across = CELL if width is None else max((width - MARGIN - GAP) // frames, 2)
-    image = Image.new("RGB", (max(MARGIN + across * frames + GAP, width or 0), height), PAPER)
+    image = Image.new("RGB", (width, height), PAPER)
     draw = ImageDraw.Draw(image)
     for frame in range(0, frames, TICKS):
         draw.text((MARGIN + across * frame, 2), str(frame), TEXT)
@@ -45,6 +50,21 @@ def picture(
             top += CELL
         top += GAP
     return torch.from_numpy(np.asarray(image, dtype=np.float32) / 255).unsqueeze(0)
+
+
+def check_size(width: int, windows: Sequence[int], frames: int) -> int:
+    """The height of a picture with so many windows in each step. Raises ValueError where it would fill the memory."""
+    height = 2 * GAP + sum(CELL * count + GAP for count in windows)
+    if width * height > MOST_PIXELS:
+        raise ValueError(
+            f"The picture of {frames} frames and {len(windows)} steps would have {width} x {height} pixels or more. "
+            "Draw fewer steps, or fewer frames."
+        )
+    return height
+
+
+def windows_at(plan: WindowPlan, frames: int, step: int) -> list[Sequence[int]]:
+    return windows(plan, frames, step) if plan.applies_to(frames) else [range(frames)]
 
 
 def shares(plan: WindowPlan, frames: int, step: int, sigma: float) -> list[list[float]]:

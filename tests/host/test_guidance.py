@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from animatediff_native.motion.options import MotionRun, moment_at
 from animatediff_native.nodes.compat.guidance import (
     NODES,
     perturbed_by,
@@ -17,7 +18,7 @@ from animatediff_native.sampling.guidance import (
     with_rescale,
 )
 from animatediff_native.sampling.rescale import rescaled
-from animatediff_native.sampling.values.keyframes import Keyed
+from animatediff_native.sampling.values.keyframes import InTurns, Keyed
 from animatediff_native.sampling.values.schedules import FrameValues, Region, parsed, step_values
 from animatediff_native.sampling.windows.handler import with_windows
 from animatediff_native.sampling.windows.plan import STANDARD_STATIC, WindowPlan
@@ -152,3 +153,21 @@ def test_forms_of_custom_cfg_over_the_sampling():
     assert [key.cfg.strength for key in eased[::2]] == [8.0, 2.0] and 5.0 < eased[1].cfg.strength < 8.0
     (one,) = of("CustomCFGKeyframeFromList", cfgs_float=7.0, **words)
     assert one.cfg == Keyed(0.2, 7.0, 1)
+
+
+def test_a_keyframe_from_the_start_holds_for_its_steps(sd15):
+    """Where a run begins at the checkpoint's highest noise level; a later beginning owes it none."""
+    first = of("CustomCFGKeyframeSimple", cfg=9.0, start_percent=0.0, guarantee_steps=3)
+    keys = of("CustomCFGKeyframeSimple", cfg=2.0, start_percent=0.1, guarantee_steps=1, prev_custom_cfg=first)
+    sampling = sd15.get_model_object("model_sampling")
+    levels = [14.0, 3.0, 1.0, 0.5]
+
+    def held(highest: float) -> list[float]:
+        run, options = MotionRun(8), {"sample_sigmas": torch.tensor([highest, *levels[1:], 0.0])}
+        turns = InTurns(tuple(key.cfg for key in keys))
+        sigmas = [highest, *levels[1:]]
+        return [turns(moment_at(run, torch.tensor([sigma]), options, sampling)) for sigma in sigmas]
+
+    top = float(sampling.sigma_max)
+    assert held(top) == held(top * (1 + 1e-6)) == [9.0, 9.0, 9.0, 2.0]
+    assert held(10.0) == [9.0, 2.0, 2.0, 2.0]

@@ -3,7 +3,7 @@
 import pytest
 import torch
 from animatediff_native.sampling.iterations import Iterations, with_iterations
-from animatediff_native.sampling.noise.freeinit import AS_ADE, FreeInit, reinitialized
+from animatediff_native.sampling.noise.freeinit import AS_ADE, DINKINIT, FreeInit, reinitialized
 from animatediff_native.sampling.windows.handler import with_windows
 from animatediff_native.sampling.windows.plan import LOOPED_UNIFORM, STANDARD_STATIC, WindowPlan
 from clips import animated, latents, motion_model, sample
@@ -45,12 +45,14 @@ def test_each_pass_starts_from_the_last_ones_clip(sd15):
     assert not torch.allclose(clip, sample(model), atol=1e-1)
 
 
-def test_the_incumbents_passes_use_the_last_noise(sd15):
-    kind = FreeInit(manner=AS_ADE)
+@pytest.mark.parametrize(("manner", "known"), [(AS_ADE, 1), (DINKINIT, 0)])
+def test_the_incumbents_passes_use_the_last_noise_or_the_first(sd15, manner, known):
+    """known: the iteration whose noise the third one begins with."""
+    kind = FreeInit(manner=manner)
     seen, _ = starts_of(with_iterations(animated(sd15, motion_model()), Iterations(3, kind)))
     sigma = float(sd15.get_model_object("model_sampling").sigmas[-1])
     fresh = starts_of(sd15, seed=13)[0][0][0]
-    expected = reinitialized(kind, seen[1][2], seen[1][0], fresh, sigma, 0.18215)
+    expected = reinitialized(kind, seen[1][2], seen[known][0], fresh, sigma, 0.18215)
     assert torch.allclose(seen[2][0], expected, atol=1e-5)
 
 

@@ -144,6 +144,10 @@ CASES = {
         lambda w: sample(with_windows(apply(w), WindowPlan(STANDARD_STATIC, 40, 4)), frames=41),
         "A context_length of 40 frames is more than this motion model takes at once .32.",
     ),
+    "a window that is longer than the clip and the motion model": (
+        lambda w: sample(with_windows(apply(w), WindowPlan(STANDARD_STATIC, 100, 4)), frames=48),
+        "A context_length of 100 frames is more than this motion model takes at once .32.",
+    ),
 }
 
 

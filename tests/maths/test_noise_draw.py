@@ -65,6 +65,7 @@ def test_seeds():
     assert torch.equal(made(generator=A1111, batch_offset=2)[4:5], host_noise(1, seed=13))
     seeds = tuple(range(100, 124))
     assert torch.equal(made(frame_seeds=seeds)[3:4], host_noise(1, seed=103))
+    assert torch.equal(made(frame_seeds=seeds, seed_offset=5)[3:4], host_noise(1, seed=108))
     with pytest.raises(ValueError, match="There are 3 seeds for 24 frames. Give one seed per frame."):
         made(frame_seeds=(1, 2, 3))
 
@@ -140,6 +141,27 @@ def test_a_masked_layer_counts_only_inside():
     mixed = clip_noise(NoiseOptions(layers=(layer,)), host_noise(), CLIP)
     assert torch.equal(mixed[..., :3], host_noise()[..., :3])
     assert torch.allclose(mixed[..., 3:], host_noise(seed=18)[..., 3:], atol=1e-6)
+
+
+def test_fewer_masks_than_frames_are_taken_in_turn():
+    """As the host does with masks of latents."""
+    masks = torch.tensor([0.0, 1.0, 0.5]).view(3, 1, 1).expand(3, 6, 5)
+    layer = Layer(Draw(seed_offset=11), REPLACE, mask=masks)
+    mixed, old, new = clip_noise(NoiseOptions(layers=(layer,)), host_noise(), CLIP), host_noise(), host_noise(seed=18)
+    for frame in range(24):
+        share = (0.0, 1.0, 0.5)[frame % 3]
+        assert torch.allclose(mixed[frame], torch.lerp(old[frame], new[frame], share), atol=1e-6), frame
+
+
+def test_the_samplers_own_noise_may_stay_below_layers_of_another_seed():
+    layer = Layer(Draw(seed_offset=11), ADD)
+    options = NoiseOptions(Draw(seed_override=100), (layer,), samplers_own=True)
+    assert torch.allclose(clip_noise(options, host_noise(), CLIP), host_noise() + host_noise(seed=111))
+
+
+def test_a_stream_that_would_fill_the_memory_is_refused():
+    with pytest.raises(ValueError, match="A batch_offset of 1000000000 would draw more noise than fits in memory"):
+        made(batch_offset=10**9)
 
 
 def test_a_balance_that_is_no_number_is_refused():

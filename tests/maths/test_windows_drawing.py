@@ -1,5 +1,7 @@
 """The picture of a window plan."""
 
+import time
+
 import pytest
 import torch
 from animatediff_native.sampling.windows.drawing import CELL, GAP, INK, MARGIN, PAPER, picture, shares
@@ -55,3 +57,12 @@ def test_a_picture_of_a_given_width_and_of_plans_in_turns():
     last = image[0, 2 * GAP + CELL + 5, MARGIN + 7 * 20 + 15]  # the last frame, in the first step's second window
     assert (last * 255).round().int().tolist() == list(INK)
     assert picture(plans, 8, [10.0, 1.0], width=MARGIN).shape[2] == MARGIN + 8 * 2 + GAP
+
+
+@pytest.mark.parametrize(("frames", "steps"), [(4096, 100), (10**15, 1), (2000, 300)])
+def test_a_picture_that_would_fill_the_memory_is_refused(frames, steps):
+    """Before it, or the windows of its steps, are made."""
+    start = time.perf_counter()
+    with pytest.raises(ValueError, match=rf"The picture of {frames} frames and {steps} steps would have \d+ x \d+ pix"):
+        picture([WindowPlan(STANDARD_STATIC, 16, 4)] * steps, frames, [1.0] * steps)
+    assert time.perf_counter() - start < 5
