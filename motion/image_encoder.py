@@ -2,6 +2,13 @@
 
 Source: AnimateLCM, arXiv:2402.00769, section 4.3; G-U-N/AnimateLCM, keys `img_encoder.*`.
 Shapes are written as einops does; f is the frames of one video, b the videos of one call.
+
+It is part of a `MotionModel`, so the host loads, offloads and counts it. The picture hangs on the MOTION_MODEL as an
+attachment (`picture`), so motion LoRAs and adjustments may come before or behind it; `attach` puts it into the
+`MotionSettings`. Each level's feature is added to the input of the second motion module of the matching down block; an
+`encoder_only` model has the same places with modules that pass on what they get. One picture is encoded once a run, as
+long as windows are of one length: places in the video count from 0 in each. A regional prompt with an area has the
+whole picture in its area, as in ComfyUI-AnimateDiff-Evolved.
 """
 
 import re

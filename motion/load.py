@@ -1,4 +1,10 @@
-"""Motion file -> MOTION_MODEL: a ModelPatcher of the host that holds a MotionModel."""
+"""Motion file -> MOTION_MODEL: a ModelPatcher of the host that holds a MotionModel.
+
+Weights are kept in what the host would hold a UNet in, never in one byte, and cast to the activations' type when they
+run: fp8 UNets need nothing special. The position table is computed, not stored, unless a file's own was trained. The
+host counts the weights; activations go in chunks and need no more than the UNet's own feed-forwards, which it reckons
+with.
+"""
 
 import logging
 import pickle

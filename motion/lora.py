@@ -1,4 +1,9 @@
-"""Motion LoRA file -> a MOTION_MODEL with it: in the weights, or added while the model runs."""
+"""Motion LoRA file -> a MOTION_MODEL with it: in the weights, or added while the model runs.
+
+One with a number goes into the weights (the host patches them, also under dynamic VRAM). One with a schedule is an
+additional model of the motion model, and `y + strength up(down(x))` is computed in its layers: patching weights anew at
+each step is what dynamic VRAM forbids.
+"""
 
 import logging
 from collections.abc import Mapping

@@ -1,4 +1,10 @@
-"""ComfyUI-AnimateDiff-Evolved ("ADE") on the MODEL that this pack animates."""
+"""ComfyUI-AnimateDiff-Evolved ("ADE") on the MODEL that this pack animates.
+
+The host lets the pack that loads last have an id; its order is that of the folder on disk. So `get_node_list` leaves
+out ids that are taken, and a pack that loads later takes them by itself: the other pack's nodes are its own in either
+order. Both on one MODEL would each put motion into every call. `attach` refuses a MODEL that carries the other pack's
+marks, the `OUTER_SAMPLE` wrapper one that got them later. Folder keys are shared: both packs add their folders to them.
+"""
 
 from comfy.model_patcher import ModelPatcher
 

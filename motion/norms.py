@@ -3,6 +3,18 @@
 The host's UNet normalises every picture alone. Models that were trained otherwise (`formats.Norms`) get it here: for
 the call, each such norm stands inside an `AcrossFrames` in the module tree of that MODEL, and afterwards in its old
 place again, also when the call raised.
+
+Which they are is data of the family, in three modes; the others average over each frame:
+
+| | `official` (default) | `as diffusers` | `as ADE` (compat nodes) |
+|---|---|---|---|
+| v1 | ResBlocks and the last norm | the motion modules' norm | all |
+| v2, v3, LCM, Lightning, Long | none | the motion modules' norm | none if it has a mid block, or 32 frames |
+| AnimateDiff-SDXL | the motion modules' norm | the motion modules' norm | all |
+| HotShot-XL | ResBlocks and the last norm | the motion modules' norm | all |
+
+`official` is the code that the family was trained with; `tests/oracle` holds each mode to tensors from that code and
+from diffusers. `as early ADE` is `as ADE` with all of them for models with a mid block, too.
 """
 
 from collections.abc import Iterator

@@ -1,6 +1,11 @@
 """How strongly something acts: a number, or one per frame and pixel, or what a schedule makes of the moment.
 
 Pure mathematics. Who makes schedules (`sampling`) is not known here: a schedule is whatever is called with a Moment.
+Motion scale, effect, a LoRA's and a picture's strength, and cfg are each a `Strength`. A tensor that is the same
+everywhere becomes a number, so a constant schedule gives the same bits as the number. In a call a tensor is cut to the
+frames of its window and brought to the device once (`Amounts`), then to the size of each layer (`Seen`). A regional
+prompt with an area shows the UNet a part of the picture: `Seen` holds each cond's own. Asking a GPU for the noise level
+makes it wait, so a `Moment` has it only where some strength, range or keyframe depends on it.
 """
 
 import math

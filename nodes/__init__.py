@@ -1,47 +1,29 @@
-"""The forms that users fill in: every node of the pack."""
+"""The forms that users fill in: every node of the pack. Nothing here computes: a form calls one function below."""
 
-from . import (
-    adjust,
-    apply,
-    blocks,
-    context,
-    freeinit,
-    grid,
-    guidance,
-    load,
-    lora,
-    measure,
-    noise,
-    picture,
-    preview,
-    prompts,
-    sampler,
-    schedules,
-    sound,
-    sparse,
-)
+from importlib import import_module
+
 from .compat import NODES as COMPAT_NODES
-from .compat import artventure
 
-ROOMS = [
-    load,
-    lora,
-    adjust,
-    picture,
-    sparse,
-    apply,
-    context,
-    sampler,
-    preview,
-    noise,
-    freeinit,
-    schedules,
-    sound,
-    prompts,
-    guidance,
-    blocks,
-    grid,
-    measure,
-    artventure,
+FORMS = [
+    "load",
+    "lora",
+    "adjust",
+    "picture",
+    "sparse",
+    "apply",
+    "context",
+    "sampler",
+    "preview",
+    "noise",
+    "freeinit",
+    "schedules",
+    "sound",
+    "prompts",
+    "guidance",
+    "blocks",
+    "grid",
+    "measure",
+    "compat.artventure",
 ]
-NODES = [*(node for room in ROOMS for node in room.NODES), *COMPAT_NODES]
+"""The files here that end in NODES."""
+NODES = [*(node for name in FORMS for node in import_module(f".{name}", __name__).NODES), *COMPAT_NODES]

@@ -1,4 +1,9 @@
-"""The noise that samplers add while they sample (the ancestral ones, LCM, DDPM, SDE solvers)."""
+"""The noise that samplers add while they sample (the ancestral ones, LCM, DDPM, SDE solvers).
+
+A `noise_sampler` is handed to the sampler function, in a copy of the sampler that an `OUTER_SAMPLE` wrapper passes on,
+for k-diffusion functions that would take the host's default noise. The Brownian trees of `dpmpp_sde`, `dpmpp_2m_sde`
+and `dpmpp_3m_sde` stay the host's, as in ComfyUI-AnimateDiff-Evolved.
+"""
 
 import copy
 import functools

@@ -1,4 +1,10 @@
-"""Pictures that are laid over a clip while it is sampled."""
+"""Pictures that are laid over a clip while it is sampled.
+
+The sampling is cut inside one run (`SAMPLER_SAMPLE`), so windows, keyframes and the progress bar count on. At a cut the
+VAE decodes what the sampler sees, the picture is laid over it, and the difference of the two encodings is added to the
+noisy latents. Models that the VAE pushed off the GPU are loaded again, as the host's ControlNets do. Where a noise mask
+holds pixels, nothing is injected.
+"""
 
 import logging
 from dataclasses import dataclass

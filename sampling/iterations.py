@@ -1,4 +1,9 @@
-"""Sampling a clip several times over, each time from noise that the last one improved."""
+"""Sampling a clip several times over, each time from noise that the last one improved (FreeInit).
+
+Inside one run of the host (`SAMPLER_SAMPLE`): models are loaded once, latents stay scaled, and the progress bar counts
+all iterations. `official` adds the first iteration's noise again, as the paper does; the compat form adds the last
+one's to unscaled latents, as ComfyUI-AnimateDiff-Evolved does.
+"""
 
 import logging
 from dataclasses import dataclass, replace

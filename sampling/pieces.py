@@ -1,4 +1,9 @@
-"""A clip made in pieces: each goes on after the frames before it, in the memory of one piece."""
+"""A clip made in pieces: each goes on after the frames before it, in the memory of one piece.
+
+A piece that goes on after `done` frames holds the last of them by the host's noise mask: at least the overlap, and so
+many more that its windows lie on the grid of one long clip. Its noise is drawn for the whole clip and cut, its first
+frame's index travels in `transformer_options`, and `ad_params` speaks of indices in the whole clip.
+"""
 
 import comfy.sample
 import torch

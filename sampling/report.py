@@ -1,4 +1,9 @@
-"""What a user sees of a run while it lasts: one line in the log, and the clip in motion."""
+"""What a user sees of a run while it lasts: one line in the log, and the clip in motion.
+
+The host's previewer decodes each frame, and the pictures go to the page as one animated PNG through the host's own
+preview channel, behind the still that the sampler sends (`web/js/moving_preview.js` plays it). The host would enlarge a
+still; animations are enlarged here.
+"""
 
 import logging
 from pathlib import Path

@@ -2,7 +2,9 @@
 
 The host's names are swapped against diffusers': the host's "sqrt_linear" is diffusers' "linear" (evenly spaced betas),
 the host's "linear" is diffusers' "scaled_linear" (evenly spaced roots of the betas). Nobody should have to know that,
-so users see whom a schedule is for.
+so users see whom a schedule is for. A schedule is an object patch on `model_sampling`, of the same class as the
+checkpoint's own: what it predicts and a zero terminal SNR stay. Sampler `euler` with scheduler `ddim_uniform` and 20 or
+25 steps gives the official DDIM timesteps.
 """
 
 import logging

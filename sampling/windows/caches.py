@@ -3,7 +3,8 @@
 The host's nodes keep one holder for a run in `transformer_options`: the change that the model made last, which they add
 in place of a call, and how far the latents have moved since. Here each window has a copy of EasyCache's for its frames.
 A window that moves from step to step takes along what is known of its frames, from another window where that had them.
-LazyCache works on the whole clip, around all windows.
+LazyCache works on the whole clip, around all windows. The run's own holder counts the mean of the windows, which is
+what the host's log shows. Where references are at work nothing is skipped: a skipped window has nothing for others.
 """
 
 import copy

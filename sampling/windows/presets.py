@@ -2,15 +2,8 @@
 
 from dataclasses import replace
 
-from .plan import (
-    BATCHED,
-    LOOPED_UNIFORM,
-    STANDARD_EVEN,
-    STANDARD_SHIFTED,
-    STANDARD_STATIC,
-    STANDARD_UNIFORM,
-    WindowPlan,
-)
+from .plan import LOOPED_UNIFORM, STANDARD_EVEN, STANDARD_SHIFTED, WHOLE_CLIP, WindowPlan
+from .plan import SCHEDULES as ALL_SCHEDULES
 
 CUSTOM = "custom"
 
@@ -22,7 +15,8 @@ PRESETS = {
 }
 """Chosen by benchmarks/seams.py; its table is in benchmarks/SEAMS.md."""
 CHOICES = [*PRESETS, CUSTOM]
-SCHEDULES = [STANDARD_STATIC, STANDARD_SHIFTED, STANDARD_UNIFORM, LOOPED_UNIFORM, BATCHED]
+SCHEDULES = [name for name in ALL_SCHEDULES if name not in (STANDARD_EVEN, WHOLE_CLIP)]
+"""What Context Windows offers: all but those that go with views."""
 
 
 def preset(name: str, context_length: int) -> WindowPlan:
