@@ -114,7 +114,7 @@ PURE = {
     "sampling/values": ["indexed", "keyframes", "lists", "places", "prompts", "schedules", "sound"],
     "sampling/windows": ["blend", "drawing", "fuse", "kept_attention", "plan", "presets"],
     "training": [
-        *("camera", "captions", "clips", "examples"),
+        *("cache", "camera", "captions", "clips", "dataset", "examples", "folder", "graph", "media", "sheet"),
         *("draws", "estimate", "fresh", "layouts", "levels", "losses", "plan", "plot"),
     ],
 }
