@@ -2,8 +2,9 @@
 
 from comfy_api.latest import io
 
-from ..sampling.values.prompts import MIXES, over_frames, padded, parsed, shares
+from ..sampling.values.prompts import MIXES, Stop, over_frames, padded, parsed, shares
 from ..sampling.values.schedules import EASINGS
+from ..sampling.values.travel import head_and_tail, looped_shares
 from .inputs import mistake_in
 
 
@@ -36,7 +37,9 @@ class PromptTravel(io.ComfyNode):
                     default="0: a river in summer\n48: the same river in snow",
                     multiline=True,
                     dynamic_prompts=True,
-                    tooltip="A line for each prompt: its frame, a colon, the prompt. -1 is the last frame.",
+                    tooltip="A line for each prompt: its frame, a colon, the prompt. -1 is the last frame. Lines "
+                    "before the first one come before every prompt; those behind an empty line after the last one, "
+                    "after every prompt.",
                 ),
                 io.Int.Input("frames", default=64, min=1, max=100000, tooltip="Frames of the clip."),
                 io.Combo.Input(
@@ -50,22 +53,49 @@ class PromptTravel(io.ComfyNode):
                 ),
                 around("prepend_text", "Comes before each prompt."),
                 around("append_text", "Comes after each prompt."),
+                io.Boolean.Input(
+                    "loop",
+                    default=False,
+                    optional=True,
+                    tooltip="The last prompt turns back into the first one, around the end of the clip.",
+                ),
+                io.Latent.Input(
+                    "latent", optional=True, tooltip="The clip's latents: their number is taken instead of frames."
+                ),
             ],
             outputs=[io.Conditioning.Output(display_name="conditioning")],
         )
 
     @classmethod
     def validate_inputs(cls, prompts: str | None) -> bool | str:
-        return mistake_in(prompts, parsed)
+        return mistake_in(prompts, travel_of)
 
     @classmethod
     def execute(
-        cls, clip, prompts: str, frames: int, easing: str, mix: str, prepend_text: str = "", append_text: str = ""
+        cls,
+        clip,
+        prompts: str,
+        frames: int,
+        easing: str,
+        mix: str,
+        prepend_text: str = "",
+        append_text: str = "",
+        loop: bool = False,
+        latent: dict | None = None,
     ) -> io.NodeOutput:
-        stops = parsed(prompts)
-        texts = [", ".join(part for part in (prepend_text, stop.prompt, append_text) if part) for stop in stops]
+        frames = frames if latent is None else latent["samples"].shape[0]
+        head, stops, tail = travel_of(prompts)
+        places = looped_shares(stops, frames, easing) if loop else shares(stops, frames, easing)
+        parts = [(prepend_text, head, stop.prompt, tail, append_text) for stop in stops]
+        texts = [", ".join(part for part in each if part) for each in parts]
         *encoded, empty = [clip.encode_from_tokens_scheduled(clip.tokenize(text)) for text in [*texts, ""]]
-        return io.NodeOutput(travelled(encoded, empty[0][0], shares(stops, frames, easing), MIXES[mix]))
+        return io.NodeOutput(travelled(encoded, empty[0][0], places, MIXES[mix]))
+
+
+def travel_of(text: str) -> tuple[str, tuple[Stop, ...], str]:
+    """What comes before every prompt, the prompts with their frames, what comes after every prompt."""
+    head, rest, tail = head_and_tail(text)
+    return head, parsed(rest), tail
 
 
 def travelled(encoded: list, empty, places: list, mix) -> list:

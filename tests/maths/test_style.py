@@ -111,7 +111,7 @@ PURE = {
     "sampling/noise": ["draw", "freeinit"],
     "sampling/references": ["attention", "reuse", "settings"],
     "sampling/sigmas": ["tables"],
-    "sampling/values": ["indexed", "keyframes", "lists", "places", "prompts", "schedules", "sound"],
+    "sampling/values": ["indexed", "keyframes", "lists", "places", "prompts", "schedules", "sound", "travel"],
     "sampling/windows": ["blend", "drawing", "fuse", "kept_attention", "plan", "presets"],
     "training": [
         *("cache", "camera", "captions", "clips", "dataset", "examples", "folder", "graph", "media", "sheet"),
