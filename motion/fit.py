@@ -21,20 +21,45 @@ class Place:
     channels: int
 
 
+NAMES = {
+    "SD15": "SD1.5",
+    "SD20": "SD2",
+    "SD21UnclipL": "SD2.1 unCLIP",
+    "SD21UnclipH": "SD2.1 unCLIP",
+    "SVD_img2vid": "Stable Video Diffusion",
+    "SDXLRefiner": "the SDXL refiner",
+}
+"""The host's names of model configurations, in users' words; others are theirs already."""
+PROMPT_WIDTH = {"SD1.5": 768, "SD2 and Stable Video Diffusion": 1024, "the SDXL refiner": 1280, "SDXL": 2048}
+"""Channels of the prompt that published UNets look at. By their other widths, SD2 and its kin are SD1.5."""
+
+
 def check_fit(model: ModelPatcher, motion_format: MotionFormat) -> None:
-    """Raises ValueError where the motion modules have no place, or another width than it, in the MODEL's UNet."""
+    """Raises ValueError where the motion modules were not made for the MODEL's UNet, or have no place there."""
     unet, family = model.model.diffusion_model, motion_format.family
     advice = f"Connect an {family.base} checkpoint, or load a motion model for the connected one."
     if not isinstance(unet, UNetModel):
         name = type(model.model).__name__
         raise ValueError(f"The connected model is {name}, and AnimateDiff needs SD1.5 or SDXL. {advice}")
+    base, width = base_name(model), model.model.model_config.unet_config.get("context_dim")
+    of_another = width in PROMPT_WIDTH.values() and width != PROMPT_WIDTH[family.base]
+    if not of_another and has_places(unet, motion_format):
+        return
+    if base == family.base:
+        base = f"an {base} with fewer or other layers (as small-sd has)"
+        advice = f"Connect a whole {family.base} checkpoint."
+    raise ValueError(
+        f"This is a motion model for {family.base} ({family.name}), but the connected model is {base}. {advice}"
+    )
+
+
+def has_places(unet: UNetModel, motion_format: MotionFormat) -> bool:
+    """Whether the UNet has as many places as there are motion modules, of their widths."""
     places = unet_places(unet)
-    for part, modules in sites_by_part(motion_format).items():
-        if modules and [channels for _, channels in modules] != [place.channels for place in places[part]]:
-            raise ValueError(
-                f"This is a motion model for {family.base} ({family.name}), "
-                f"but the connected model is {base_name(model)}. {advice}"
-            )
+    return all(
+        not modules or [channels for _, channels in modules] == [place.channels for place in places[part]]
+        for part, modules in sites_by_part(motion_format).items()
+    )
 
 
 def plain_unet(base: BaseModel) -> nn.Module:
@@ -45,7 +70,7 @@ def plain_unet(base: BaseModel) -> nn.Module:
 def base_name(model: ModelPatcher) -> str:
     """What users call the MODEL's architecture."""
     name = type(model.model.model_config).__name__
-    return {"SD15": "SD1.5", "SD20": "SD2"}.get(name, name)
+    return NAMES.get(name, name)
 
 
 def sites_by_part(motion_format: MotionFormat) -> dict[str, list[tuple[str, int]]]:
