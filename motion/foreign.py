@@ -4,6 +4,7 @@ Every sentence goes on after the file's name.
 """
 
 import re
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -63,6 +64,12 @@ BY_CONTAINER = {
 }
 
 
+ARCHIVES = (b"Rar!", b"7z\xbc\xaf\x27\x1c", b"\x1f\x8b", b"BZh", b"\xfd7zXZ")
+"""How files begin that are archives: rar, 7z, gzip, bzip2, xz."""
+QUOTED = 120
+"""Letters of a text that an error quotes."""
+
+
 def refuse_by_container(loaded: Mapping) -> None:
     """`loaded`: a torch file's outermost dict. Raises NotAMotionModel for the add-ons that are known by its keys."""
     for name, reason in BY_CONTAINER.items():
@@ -101,9 +108,38 @@ def refuse_by_content(path: str) -> None:
         raise NotAMotionModel(
             f"is a Git LFS pointer of {size} bytes, not the model itself. Run 'git lfs pull', or download the file."
         )
+    if (answer := text_in(head)) is not None:
+        raise NotAMotionModel(
+            f'is a text, not a model: the download saved the site\'s answer, "{answer}". {again}, logged in where the '
+            "site asks for it."
+        )
+    if head.startswith(ARCHIVES) or is_zip_of_others(path):
+        raise NotAMotionModel("is an archive. Unpack it, and put the model that is in it here.")
+    header = int.from_bytes(head[:8], "little")
     if path.lower().endswith((".safetensors", ".sft")):
-        header = int.from_bytes(head[:8], "little")
         if head[:2] in (b"PK", b"\x80\x02"):
             raise NotAMotionModel("is a torch file with the ending .safetensors. Rename it to .ckpt.")
         if header + 8 > size:
             raise NotAMotionModel(f"is cut short: its header needs {header + 8} bytes and it has {size}. {again}.")
+    elif head[8:9] == b"{" and header + 8 <= size:
+        raise NotAMotionModel(f"is a safetensors file with the ending {Path(path).suffix}. Rename it to .safetensors.")
+
+
+def text_in(head: bytes) -> str | None:
+    """What a file says whose first bytes are a text, on one line; None for anything else."""
+    try:
+        text = head.decode("utf-8", errors="strict" if len(head) < 512 else "ignore")
+    except UnicodeDecodeError:
+        return None
+    if not all(letter.isprintable() or letter.isspace() for letter in text):
+        return None
+    line = " ".join(text.split())
+    return line if len(line) <= QUOTED else f"{line[:QUOTED]}..."
+
+
+def is_zip_of_others(path: str) -> bool:
+    """Whether it is a whole zip archive, but none that torch has written."""
+    if not zipfile.is_zipfile(path):
+        return False
+    with zipfile.ZipFile(path) as archive:
+        return not any(name.endswith("data.pkl") for name in archive.namelist())

@@ -7,7 +7,9 @@ with.
 """
 
 import logging
+import math
 import pickle
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -39,12 +41,16 @@ log = logging.getLogger("animatediff")
 
 
 def register_folders() -> None:
-    """models/animatediff_models and models/animatediff_motion_lora, beside what extra_model_paths.yaml added.
+    """models/animatediff_models and models/animatediff_motion_lora, made where they are not there, beside what
+    extra_model_paths.yaml added.
 
     A folder key that nobody knew lists every file: so it gets the host's own model file endings.
     """
     for name in (MOTION_MODELS, MOTION_LORAS):
-        folder_paths.add_model_folder_path(name, str(Path(folder_paths.models_dir, name)))
+        folder = Path(folder_paths.models_dir, name)
+        with suppress(OSError):  # where it cannot be written, models come from extra_model_paths.yaml
+            folder.mkdir(parents=True, exist_ok=True)
+        folder_paths.add_model_folder_path(name, str(folder))
         paths, endings = folder_paths.folder_names_and_paths[name]
         folder_paths.folder_names_and_paths[name] = (paths, set(endings) | folder_paths.supported_pt_extensions)
 
@@ -192,7 +198,21 @@ def read_tensors(path: str) -> dict[str, torch.Tensor]:
     """The tensors of a file, out of their container. Raises NotAMotionModel (the message without the file's name)."""
     loaded = opened(path)
     refuse_by_container(loaded)
-    return unwrap(loaded)
+    state = unwrap(loaded)
+    refuse_broken_numbers(state)
+    return state
+
+
+def refuse_broken_numbers(state: dict[str, torch.Tensor]) -> None:
+    """Raises NotAMotionModel where a tensor holds NaN or infinity: every picture would be black."""
+    for key, value in state.items():
+        if not value.is_floating_point() or not value.numel() or value.dtype.itemsize == 1:
+            continue
+        if not all(math.isfinite(each) for each in value.aminmax()):
+            raise NotAMotionModel(
+                f"holds numbers that are none (NaN or infinity, in {key}): its training went wrong, or the file is "
+                "damaged. Download it again, or choose another file."
+            )
 
 
 def opened(path: str) -> dict:

@@ -1,15 +1,18 @@
 """Files on the disk -> MOTION_MODEL, through the host's own loader."""
 
+import io
 import pickle
+import zipfile
 from pathlib import Path
 
 import comfy.cli_args
 import folder_paths
 import pytest
+import safetensors.torch
 import torch
 from animatediff_native.motion.adjust import Adjustments, PositionAdjust, WeightAdjust
 from animatediff_native.motion.formats import NotAMotionModel
-from animatediff_native.motion.load import MOTION_LORAS, MOTION_MODELS, load_motion_model, readjusted
+from animatediff_native.motion.load import MOTION_LORAS, MOTION_MODELS, load_motion_model, readjusted, register_folders
 from safetensors.torch import save_file
 from unets import SD15_CHANNELS
 from weights import motion_state, tensor_for
@@ -89,6 +92,14 @@ def test_motion_weights_are_never_held_in_one_byte(tmp_path, v2, monkeypatch, op
     assert {value.dtype for value in load_motion_model(path).model.state_dict().values()} == {torch.float16}
 
 
+def zipped(*names: str) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        for name in names:
+            archive.writestr(name, bytes(100))
+    return file.getvalue()
+
+
 def damaged(folder, name, content):
     path = folder / name
     path.write_bytes(content)
@@ -108,6 +119,23 @@ def damaged(folder, name, content):
         ("empty.ckpt", b"", ["empty"]),
         ("cut.safetensors", (10**6).to_bytes(8, "little") + b'{"a":', ["cut short", "Download it again"]),
         ("cut.ckpt", b"PK\x03\x04" + bytes(200), ["cannot be read", "Download it again"]),
+        (
+            "named.ckpt",
+            safetensors.torch.save({"a": torch.zeros(2)}),
+            ["is a safetensors file", "Rename it"],
+        ),
+        ("gone.ckpt", b"Entry not found", ["the site's answer", '"Entry not found"', "logged in"]),
+        ("gone.safetensors", b"Entry not found\n", ["the site's answer", '"Entry not found"']),
+        ("login.safetensors", b"Invalid username or password.", ['"Invalid username or password."']),
+        (
+            "json.safetensors",
+            b'{"error":"Access to model x is restricted"}',
+            ['"{"error":"Access to'],
+        ),
+        ("long.pth", "页面 ".encode() * 400, ["is a text", "..."]),
+        ("model.ckpt", zipped("model.ckpt", "readme.txt"), ["is an archive", "Unpack it"]),
+        ("model.safetensors", zipped("model.safetensors"), ["is an archive", "Unpack it"]),
+        ("model.pt", b"7z\xbc\xaf\x27\x1c" + bytes(90), ["is an archive"]),
         ("torch.safetensors", b"PK\x03\x04" + bytes(200), ["torch file", "Rename it to .ckpt"]),
     ],
 )
@@ -126,6 +154,17 @@ def test_a_download_that_stopped_half_way(tmp_path, v2, ending):
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     with pytest.raises(NotAMotionModel, match="Download it again"):
         load_motion_model(str(path))
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), float("-inf")])
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float32])
+def test_numbers_that_are_none(tmp_path, v2, dtype, number):
+    key = next(key for key in v2 if key.endswith("proj_out.weight"))
+    broken = {name: value.to(dtype, copy=True) for name, value in v2.items()}
+    broken[key][-1, -1] = number
+    save_file(broken, tmp_path / "broken.safetensors")
+    with pytest.raises(NotAMotionModel, match=rf"'broken.safetensors' holds numbers that are none .*{key}"):
+        load_motion_model(str(tmp_path / "broken.safetensors"))
 
 
 class Program:
@@ -153,6 +192,26 @@ def test_add_ons_in_containers(tmp_path, container, word):
     torch.save({container: {"weight": torch.zeros(1)}, "epoch": 1}, path)
     with pytest.raises(NotAMotionModel, match=word):
         load_motion_model(path)
+
+
+def test_folders_are_there_from_the_start(tmp_path, monkeypatch):
+    monkeypatch.setattr(folder_paths, "models_dir", str(tmp_path / "models"))
+    names = (MOTION_MODELS, MOTION_LORAS)
+    before = {name: list(folder_paths.folder_names_and_paths[name][0]) for name in names}
+    register_folders()
+    register_folders()
+    assert sorted(folder.name for folder in (tmp_path / "models").iterdir()) == sorted(names)
+    for name in names:
+        folder_paths.folder_names_and_paths[name][0][:] = before[name]
+    (tmp_path / "models" / MOTION_LORAS).rmdir()
+    monkeypatch.setattr(Path, "mkdir", read_only)
+    register_folders()  # an installation that cannot be written to works, with folders from extra_model_paths.yaml
+    for name in names:
+        folder_paths.folder_names_and_paths[name][0][:] = before[name]
+
+
+def read_only(*_, **__):
+    raise PermissionError("read-only")
 
 
 def test_folders_list_only_model_files(tmp_path):
