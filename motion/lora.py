@@ -17,7 +17,17 @@ from safetensors import safe_open
 from torch import Tensor, nn
 
 from .load import host_patcher, read_tensors
-from .low_rank import TEMPORAL, Factors, MotionLoRA, NotAMotionLoRA, factors_of, matched, trained_as, what_else
+from .low_rank import (
+    TEMPORAL,
+    Factors,
+    MotionLoRA,
+    NotAMotionLoRA,
+    factors_of,
+    matched,
+    trained_as,
+    unread,
+    what_else,
+)
 from .settings import STRONGEST, in_range
 from .strength import Amount, Moment, Strength, amount_at, is_zero
 
@@ -40,6 +50,11 @@ def load_motion_lora(path: str) -> MotionLoRA:
     temporal = {layer: factors for layer, factors in layers.items() if TEMPORAL.search(layer)}
     if not temporal:
         raise NotAMotionLoRA(f"'{name}' {what_else(state, layers)}")
+    if strange := unread(state):
+        raise NotAMotionLoRA(
+            f"'{name}' has something for its layers that neither this pack nor ComfyUI can read ({strange[0]}, and "
+            f"{len(strange) - 1} more): the motion would be another. Get it as a plain LoRA."
+        )
     return MotionLoRA(name, temporal, len(layers) - len(temporal), trained_as(header_of(path)))
 
 
@@ -77,20 +92,37 @@ def with_motion_lora(
     if strength == 0.0:
         return motion_model, line
     if schedule is None:
-        patches = weight_patches(layers)
-        motion_model.add_patches(patches, strength)
+        motion_model.add_patches(complete_patches(lora.name, layers), strength)
     else:
+        if kinds := sorted({kind for factors in layers.values() for kind in factors.others}):
+            raise NotAMotionLoRA(
+                f"'{lora.name}' is no plain LoRA (it has {kinds[0]}), and only a plain one's strength can change over "
+                "frames or steps. Take the schedule off."
+            )
         running = running_lora(motion_model, layers)
         running.set_attachments(STRENGTH, scaled(schedule, strength))
         motion_model.set_additional_models(LORAS, [*scheduled_loras(motion_model), running])
     return motion_model, line
 
 
+def complete_patches(name: str, layers: Mapping[str, Factors]) -> dict:
+    """`weight_patches`, one for every layer. Raises NotAMotionLoRA. name: the file's."""
+    try:
+        patches = weight_patches(layers)
+        missing = [layer for layer in layers if f"{layer}.weight" not in patches]
+    except KeyError as key:  # the host looks for the parts of a kind by name
+        missing = [str(key.args[0])]
+    if missing:
+        raise NotAMotionLoRA(f"'{name}' is incomplete: {missing[0]} lacks a part. Download it again.")
+    return patches
+
+
 def weight_patches(layers: Mapping[str, Factors]) -> dict:
     """What the host's `add_patches` takes."""
     state: dict[str, Tensor] = {}
     for name, factors in layers.items():
-        state |= {f"{name}.lora_up.weight": factors.up, f"{name}.lora_down.weight": factors.down}
+        pair = {"lora_up.weight": factors.up, "lora_down.weight": factors.down} if factors.down is not None else {}
+        state |= {f"{name}.{kind}": value for kind, value in (pair | factors.others).items()}
         if factors.alpha is not None:
             state[f"{name}.alpha"] = torch.tensor(factors.alpha)
     return comfy.lora.load_lora(state, {name: f"{name}.weight" for name in layers})

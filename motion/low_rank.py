@@ -6,7 +6,7 @@ diffusers (processor and PEFT names), MotionDirector, kohya and the A1111 web UI
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from torch import Tensor, nn
 
@@ -14,6 +14,14 @@ FACTOR = re.compile(
     r"^(?P<layer>.+?)(?:_lora\.|\.lora\.|\.lora_linear_layer\.|\.lora_)(?P<kind>down|up|A|B)(?:\.default)?\.weight$"
 )
 ALPHA = re.compile(r"^(?P<layer>.+)\.alpha$")
+MAGNITUDE = re.compile(r"^(?P<layer>.+?)\.lora_magnitude_vector(?:\.default)?(?:\.weight)?$")
+"""PEFT's name of a DoRA's scale."""
+OTHER = re.compile(
+    r"^(?P<layer>.+?)\.(?P<name>dora_scale|hada_[wt][12](?:_[ab])?|lokr_[wt][12](?:_[ab])?|[ab][12]\.weight"
+    r"|oft_blocks|rescale|diff|diff_b|set_weight|w_norm|b_norm|lora_mid\.weight|reshape_weight)$"
+)
+"""What the host's own LoRA code knows besides: DoRA, LoHa, LoKr, GLoRA, OFT, BOFT, whole differences."""
+LORA_WORDS = re.compile(r"lora|lycoris|hada|lokr|oft_|on_input|vera_|dora")
 TEMPORAL = re.compile(r"motion_modules|temporal_attentions")
 
 
@@ -34,10 +42,26 @@ class Factors:
     up: Tensor | None = None
     """(out, rank)"""
     alpha: float | None = None
+    others: dict[str, Tensor] = field(default_factory=dict)
+    """The layer's tensors of other kinds of LoRA, under the host's names (`OTHER`)."""
 
     @property
     def is_whole(self) -> bool:
+        if self.down is None and self.up is None:
+            return bool(self.others)
         return all(factor is not None and factor.ndim == 2 for factor in (self.down, self.up))
+
+    @property
+    def shape(self) -> tuple[int, int] | None:
+        """(out, in) of the layer; None where only the host knows."""
+        if self.down is not None:
+            return self.up.shape[0], self.down.shape[1]
+        for name in ("diff", "set_weight"):
+            if name in self.others:
+                return tuple(self.others[name].shape)
+        if {"hada_w1_a", "hada_w1_b"} <= self.others.keys():
+            return self.others["hada_w1_a"].shape[0], self.others["hada_w1_b"].shape[1]
+        return None
 
     @property
     def scale(self) -> float:
@@ -86,15 +110,34 @@ def what_else(state: Mapping[str, Tensor], layers: Mapping[str, Factors]) -> str
             "is a LoRA for the checkpoint, not a motion LoRA. Put it into models/loras and apply it to the MODEL with "
             "the Load LoRA node; for v3_sd15_adapter, strength_model is its alpha (1 as trained)."
         )
-    if any(TEMPORAL.search(key) for key in state):
+    temporal = [key for key in state if TEMPORAL.search(key)]
+    if strange := [key for key in temporal if LORA_WORDS.search(key)]:
+        return (
+            f"is a motion LoRA of a kind that neither this pack nor ComfyUI can read (it has {strange[0]}). "
+            "Get it as a plain LoRA."
+        )
+    if temporal:
         return "is a motion model, not a motion LoRA. Put it into models/animatediff_models."
     first = ", ".join(sorted(state)[:2]) or "nothing at all"
     return f"holds no motion LoRA (it begins with {first}). Choose one that was made for your motion model."
 
 
 def factors_of(state: Mapping[str, Tensor]) -> dict[str, Factors]:
-    """{layer name: its two factors}; layers of which one is missing are left out."""
+    """{layer name: its factors}; layers of which one is missing are left out."""
+    return {layer: factors for layer, factors in _layers(state)[0].items() if factors.is_whole}
+
+
+def unread(state: Mapping[str, Tensor]) -> list[str]:
+    """Keys of temporal layers that nobody here or in the host reads, and layers of which one factor is missing."""
+    layers, others = _layers(state)
+    halves = [layer for layer, factors in layers.items() if not factors.is_whole and factors.down is not factors.up]
+    return [key for key in (*others, *halves) if TEMPORAL.search(key)]
+
+
+def _layers(state: Mapping[str, Tensor]) -> tuple[dict[str, Factors], list[str]]:
+    """({layer name: what it has}, keys of no known kind)."""
     found: dict[str, Factors] = {}
+    others = []
     for key, value in state.items():
         key = key.removeprefix("base_model.model.").removeprefix("unet.").replace(".processor", "")
         if match := FACTOR.match(key):
@@ -105,7 +148,13 @@ def factors_of(state: Mapping[str, Tensor]) -> dict[str, Factors]:
                 factors.up = value
         elif match := ALPHA.match(key):
             found.setdefault(match["layer"], Factors()).alpha = float(value)
-    return {layer: factors for layer, factors in found.items() if factors.is_whole}
+        elif match := MAGNITUDE.match(key):
+            found.setdefault(match["layer"], Factors()).others["dora_scale"] = value.reshape(-1, 1)
+        elif match := OTHER.match(key):
+            found.setdefault(match["layer"], Factors()).others[match["name"]] = value
+        else:
+            others.append(key)
+    return found, others
 
 
 def aliases(linear: str) -> list[str]:
@@ -127,6 +176,6 @@ def matched(lora: MotionLoRA, model: nn.Module) -> dict[str, Factors]:
             continue
         for alias in aliases(name):
             factors = lora.layers.get(alias)
-            if factors is not None and (factors.up.shape[0], factors.down.shape[1]) == tuple(layer.weight.shape):
+            if factors is not None and factors.shape in (None, tuple(layer.weight.shape)):
                 found[name] = factors
     return found
