@@ -3,7 +3,7 @@
 import latent_preview
 from comfy_api.latest import io
 
-from ..sampling.pieces import sample_piece
+from ..sampling.pieces import sample_piece, with_words_of
 from ..sampling.run import watch
 from ..sampling.windows import presets
 from ..sampling.windows.handler import with_windows
@@ -95,7 +95,7 @@ class ContextSampler(io.ComfyNode):
         words["callback"] = latent_preview.prepare_callback(model, steps)
         before = None if continue_from is None else continue_from["samples"]
         clip, new = sample_piece(watch(model), latent_image, before, seed, positive, negative, **words)
-        return io.NodeOutput({"samples": clip}, {"samples": new})
+        return io.NodeOutput(with_words_of(latent_image, clip, continue_from), with_words_of(latent_image, new))
 
 
 NODES = [ContextSampler]

@@ -114,6 +114,8 @@ class Start:
         base = options.base
         base = replace(base, seed_offset=base.seed_offset + seed_offset, batch_offset=base.batch_offset + batch_offset)
         handler = self.guider.model_options.get("context_handler")
+        if base.seed_override is None:  # the seed by its name: a drawing without any choice is read as the host's noise
+            base = replace(base, seed_override=self.run.seed)
         options = replace(options, base=base, samplers_own=False)
         return chosen_noise(options, self.noise, self.run.seed, handler, self.run.first_frame)
 

@@ -46,6 +46,24 @@ def sample_piece(model: ModelPatcher, latent: dict, before: Tensor | None, seed:
     return torch.cat([before, clip[held:]]), clip[held:]
 
 
+def with_words_of(latent: dict, clip: Tensor, before: dict | None = None) -> dict:
+    """A LATENT of `clip` (frames c h w) with what KSampler keeps of `latent`: noise_mask, batch_index.
+
+    before: the LATENT that it goes on from, whose own come first.
+    """
+    found = {key: value for key, value in latent.items() if not key.startswith("downscale_ratio")} | {"samples": clip}
+    if before is None:
+        return found
+    done, new = before["samples"].shape[0], latent["samples"]
+    if "noise_mask" in latent or "noise_mask" in before:
+        masks = [held_mask(0, each["samples"], each.get("noise_mask")) for each in (before, latent)]
+        found["noise_mask"] = torch.cat(masks)
+    if "batch_index" in latent or "batch_index" in before:
+        first = list(before.get("batch_index", range(done)))
+        found["batch_index"] = first + list(latent.get("batch_index", range(done, done + new.shape[0])))
+    return found
+
+
 def run(model, noise, latents, mask, seed, positive, negative, **words) -> Tensor:
     return comfy.sample.sample(
         model, noise, positive=positive, negative=negative, latent_image=latents, noise_mask=mask, seed=seed, **words

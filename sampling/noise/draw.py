@@ -113,8 +113,8 @@ def seeds_in(text: str) -> tuple[int, ...]:
 
 
 def clip_noise(options: NoiseOptions, host: Tensor, clip: Clip) -> Tensor:
-    """The noise of a clip. host: the host's own, which stays where nothing is chosen."""
-    noise = host if options.samplers_own or options.base == Draw() else drawn(options.base, clip)
+    """The noise of a clip. host: the host's own, which stays where nothing is chosen, in whatever precision it is."""
+    noise = host.float() if options.samplers_own or options.base == Draw() else drawn(options.base, clip)
     clip = replace(clip, seed=_seed(options.base, clip.seed))
     for layer in options.layers:
         noise = layered(noise, drawn(layer.draw, clip), layer)

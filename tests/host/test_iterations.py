@@ -1,9 +1,12 @@
 """Sampling over and over through the host's samplers."""
 
+import comfy.sample
 import pytest
 import torch
 from animatediff_native.sampling.iterations import Iterations, with_iterations
+from animatediff_native.sampling.noise.draw import REPLACE, Draw, Layer
 from animatediff_native.sampling.noise.freeinit import AS_ADE, DINKINIT, FreeInit, reinitialized
+from animatediff_native.sampling.run import with_noise
 from animatediff_native.sampling.windows.handler import with_windows
 from animatediff_native.sampling.windows.plan import LOOPED_UNIFORM, STANDARD_STATIC, WindowPlan
 from clips import animated, latents, motion_model, sample
@@ -107,3 +110,13 @@ def test_windows_move_alike_in_every_iteration(sd15):
 def test_one_iteration_may_stop_early(sd15):
     once = with_iterations(sd15, Iterations(1))
     assert torch.equal(sample(once, 2, last_step=1), sample(sd15, 2, last_step=1))
+
+
+def test_offsets_that_cancel_out_are_the_noise_of_the_samplers_own_seed(sd15):
+    """Noise with an offset of 1, iterations with one of -1: the second iteration is that of the seed itself."""
+    model = with_noise(animated(sd15, motion_model()), Layer(Draw(seed_offset=1), REPLACE))
+    model = with_iterations(model, Iterations(2, None, seed_offset=-1))
+    words = {"latent_image": latents(8, 8, 8, seed=3), "denoise": 0.5}
+    seen, _ = starts_of(model, **words)
+    for (noise, *_), seed in zip(seen, (12, 11), strict=True):
+        assert torch.equal(noise.cpu(), comfy.sample.prepare_noise(latents(8, 8, 8), seed))

@@ -3,7 +3,7 @@
 import comfy.sample
 import pytest
 import torch
-from animatediff_native.sampling.pieces import held_frames, held_mask, of_piece, sample_piece
+from animatediff_native.sampling.pieces import held_frames, held_mask, of_piece, sample_piece, with_words_of
 from animatediff_native.sampling.windows.handler import with_windows
 from animatediff_native.sampling.windows.plan import STANDARD_STATIC, WindowPlan, windows
 from animatediff_native.sampling.windows.presets import preset
@@ -170,3 +170,18 @@ def test_without_windows_all_frames_are_held(sd15):
     piece(spy, 8, latents(14, 8, 8), steps=1)
     assert {params["full_length"] for params in seen} == {22}
     assert {params["context_length"] for params in seen} == {None}
+
+
+def test_a_latent_keeps_its_mask_and_its_batch_index():
+    """As after the host's KSampler, whose next one goes on inpainting."""
+    mask = torch.rand(3, 1, 64, 64, generator=torch.Generator().manual_seed(1))
+    latent = {"samples": latents(3, 8, 8), "noise_mask": mask, "batch_index": [4, 5, 6], "downscale_ratio_spacial": 8}
+    alone = with_words_of(latent, latents(3, 8, 8, seed=1))
+    assert alone.keys() == {"samples", "noise_mask", "batch_index"}
+    assert alone["noise_mask"] is mask and torch.equal(alone["samples"], latents(3, 8, 8, seed=1))
+    both = with_words_of(latent, latents(5, 8, 8), {"samples": latents(2, 8, 8)})
+    assert both["batch_index"] == [0, 1, 4, 5, 6]
+    assert both["noise_mask"].shape == (5, 1, 8, 8) and (both["noise_mask"][:2] == 1).all()
+    again = with_words_of({"samples": latents(2, 8, 8)}, latents(7, 8, 8), both)
+    assert again["batch_index"] == [0, 1, 4, 5, 6, 5, 6] and again["noise_mask"].shape[0] == 7
+    assert with_words_of({"samples": latents(2)}, latents(4), {"samples": latents(2)}).keys() == {"samples"}

@@ -188,3 +188,12 @@ def test_normalized_sum_keeps_the_variance():
 def test_nonsense_is_refused(words, message):
     with pytest.raises(ValueError, match=message):
         Draw(**words)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("mode", LAYER_MODES)
+def test_a_masked_layer_on_latents_in_half_precision(mode, dtype):
+    """As ComfyUI has them with --fp16-intermediates."""
+    options = NoiseOptions(layers=(Layer(Draw(seed_offset=1), mode, 0.3, mask=torch.ones(1, 2, 2)),))
+    found = clip_noise(options, host_noise().to(dtype), CLIP)
+    assert torch.allclose(found, clip_noise(options, host_noise(), CLIP), atol=0.02)
