@@ -5,18 +5,13 @@ import logging
 import weakref
 
 import comfy.model_management
-import comfy.ops
 import pytest
 import torch
-from animatediff_native.motion.attach import attach
-from animatediff_native.motion.call import LAYER_PATCH
 from animatediff_native.motion.formats import sites
 from animatediff_native.motion.norms import AcrossFrames
 from animatediff_native.motion.options import KEY
-from animatediff_native.motion.settings import MotionSettings
 from animatediff_native.sampling.sigmas.beta_schedules import with_beta_schedule
-from clips import FRAMES, animated, conditioning, latents, motion_model, sample
-from comfy.ldm.modules.attention import SpatialTransformer
+from clips import FRAMES, animated, latents, motion_model, sample
 from comfy.patcher_extension import CallbacksMP, WrappersMP
 from unets import unet_model
 
@@ -153,39 +148,6 @@ def test_the_same_run_twice_gives_the_same_bits(sd15):
     assert torch.equal(sample(model), sample(model))
 
 
-def test_branches_with_different_settings_do_not_disturb_each_other(sd15):
-    motion = motion_model()
-    calm, wild = animated(sd15, motion, motion_scale=0.5), animated(sd15, motion, motion_scale=1.5)
-    other = animated(sd15, motion_model("v1", seed=9))
-    alone = [sample(model) for model in (calm, wild, other)]
-    assert not torch.equal(alone[0], alone[1])
-    for index in (2, 0, 1, 0):
-        assert torch.equal(sample((calm, wild, other)[index]), alone[index])
-
-
-def test_two_motion_models_run_oldest_first(sd15):
-    first, second = motion_model("v2", seed=1), motion_model("v3", seed=2)
-    order = []
-    site = "down_blocks.0.motion_modules.0"
-    for name, motion in (("first", first), ("second", second)):
-        motion.model.sites()[site].register_forward_hook(lambda *_, name=name: order.append(name))
-    both = sample(animated(animated(sd15, first), second), steps=1)
-    assert order == ["first", "second"]
-    assert not torch.allclose(both, sample(animated(sd15, first), steps=1), atol=1e-2)
-    assert not torch.allclose(both, sample(animated(animated(sd15, second), first), steps=1), atol=1e-3)
-
-
-def test_the_same_motion_model_twice(sd15):
-    motion = motion_model()
-    quarter = animated(animated(sd15, motion, end_percent=0.5), motion, start_percent=0.5, motion_scale=1.3)
-    assert torch.equal(sample(quarter, steps=3), sample(quarter, steps=3))
-
-
-def test_a_later_clone_of_the_model_keeps_the_motion(sd15):
-    model = animated(sd15, motion_model())
-    assert torch.equal(sample(model.clone().clone()), sample(model))
-
-
 def test_one_frame_is_bit_equal_to_the_plain_model(sd15, motion, caplog):
     with caplog.at_level(logging.INFO, "animatediff"):
         one = sample(animated(sd15, motion.patcher), frames=1)
@@ -203,93 +165,6 @@ def test_few_frames_warn_and_run(sd15, motion, caplog):
 
 def test_as_many_frames_as_the_model_holds(sd15):
     assert sample(animated(sd15, motion_model("v1")), frames=24, steps=1).isfinite().all()
-
-
-def test_wrong_checkpoint_for_the_motion_model(sd15, sdxl):
-    with pytest.raises(ValueError, match="for SD1.5 .*but the connected model is SDXL.*Connect an SD1.5 checkpoint"):
-        attach(sdxl, motion_model("v3"), MotionSettings())
-    with pytest.raises(ValueError, match="for SDXL .*but the connected model is SD1.5"):
-        attach(sd15, motion_model("sdxl"), MotionSettings())
-
-
-def test_a_model_that_is_no_unet(sd15):
-    other = sd15.clone()
-    other.model = type("Flux", (torch.nn.Module,), {})()
-    other.model.diffusion_model = torch.nn.Linear(1, 1)
-    with pytest.raises(ValueError, match="The connected model is Flux, and AnimateDiff needs SD1.5 or SDXL"):
-        attach(other, motion_model(), MotionSettings())
-
-
-def swallow(model, cls):
-    """A pack that registers its entry before ours and never hands over (as a wrapper that runs inside ours)."""
-
-    def wrapper(executor, x, t, c_concat, c_crossattn, control, transformer_options, **kwargs):
-        entries = transformer_options["patches"][LAYER_PATCH]
-        entries.insert(0, (cls, lambda layer, x, emb, context, options, *_: layer(x, context, options)))
-        return executor(x, t, c_concat, c_crossattn, control, transformer_options, **kwargs)
-
-    model = model.clone()
-    model.add_wrapper_with_key(WrappersMP.APPLY_MODEL, "other pack", wrapper)
-    return model
-
-
-def test_fewer_sites_than_expected_is_an_error_with_their_names(sd15):
-    model = swallow(animated(sd15, motion_model()), SpatialTransformer)
-    with pytest.raises(RuntimeError, match=r"15 of 20 motion modules did not run \(down_blocks.0.motion_modules.0, "):
-        sample(model)
-
-
-def test_motion_that_never_ran_is_an_error(sd15):
-    model = animated(sd15, motion_model())
-    model.add_wrapper_with_key(WrappersMP.APPLY_MODEL, "a", lambda executor, x, *args, **kwargs: x)
-    model.wrappers[WrappersMP.APPLY_MODEL] = dict(sorted(model.wrappers[WrappersMP.APPLY_MODEL].items()))
-    with pytest.raises(RuntimeError, match="never ran"):
-        sample(model)
-
-
-def test_a_motion_model_that_was_taken_off_is_an_error(sd15):
-    model = animated(sd15, motion_model())
-    model.remove_additional_models(KEY)
-    with pytest.raises(RuntimeError, match="taken off the MODEL"):
-        sample(model)
-
-
-def test_another_packs_layer_patch_still_runs(sd15, motion):
-    seen = []
-
-    def theirs(layer, x, emb, context, transformer_options, *_):
-        seen.append(transformer_options["block"])
-        transformer_options["transformer_index"] += 1
-        return layer(x, context, transformer_options) * 1.01
-
-    patched = sd15.clone()
-    patched.set_model_patch((SpatialTransformer, theirs), LAYER_PATCH)
-    moved = sample(animated(patched, motion.patcher), steps=1)
-    assert motion.runs_of_every_site() == 1 and len(seen) == 16
-    assert not torch.equal(moved, sample(animated(sd15, motion_model()), steps=1))
-
-
-def test_ad_params_for_other_packs(sd15):
-    seen = []
-
-    def patch(q, k, v, extra_options):
-        seen.append(extra_options["ad_params"])
-        return q, k, v
-
-    model = animated(sd15, motion_model())
-    model.set_model_attn2_patch(patch)
-    sample(model)
-    assert seen[0] == {"full_length": FRAMES, "context_length": None, "sub_idxs": None}
-    assert all(entry == seen[0] for entry in seen)
-
-
-def test_cond_and_uncond_are_separate_videos(sd15):
-    """With cfg 1 the host drops the uncond: the cond half must not have depended on it."""
-    for family in ("v1", "v3", "v2"):
-        model = animated(sd15, motion_model(family))
-        alone = sample(model, cfg=1.0, steps=1)
-        other = sample(model, cfg=1.0 + 1e-6, steps=1, negative=conditioning(77))
-        assert torch.allclose(alone, other, atol=1e-3), family
 
 
 @pytest.mark.parametrize(
@@ -345,13 +220,3 @@ def test_image_to_image_and_masks(sd15, motion):
     inpainted = sample(model, latent_image=start, noise_mask=mask)
     assert torch.allclose(inpainted[..., :7], start[..., :7], atol=1e-4)
     assert not torch.allclose(inpainted[..., 9:], sample(sd15, latent_image=start, noise_mask=mask)[..., 9:], atol=1e-2)
-
-
-def test_motion_taken_off_is_the_plain_model(sd15):
-    from animatediff_native.motion.attach import detached
-    from animatediff_native.sampling.windows.handler import with_windows
-    from animatediff_native.sampling.windows.plan import WindowPlan
-
-    model = with_windows(animated(sd15, motion_model()), WindowPlan(context_length=8))
-    assert torch.equal(sample(detached(model), frames=12), sample(sd15, frames=12))
-    assert not torch.allclose(sample(model, frames=12), sample(sd15, frames=12), atol=1e-1)
