@@ -44,10 +44,10 @@ class Keyframe:
     motion_scale: Strength | None = None
     effect: Strength | None = None
     blocks: tuple[BlockStrength, ...] | None = None
-    share: Strength | None = None
-    """Multiplies the picture's."""
     inherit_missing: bool = True
     guarantee_steps: int = 1
+    share: Strength | None = None
+    """Multiplies the picture's (`ReferencePicture.share`)."""
 
 
 @dataclass(frozen=True, eq=False)

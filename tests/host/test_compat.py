@@ -121,3 +121,13 @@ def test_pictures_of_context_options(sd15):
     assert height("SCustom", sigmas=sigmas, **own) == 2 * GAP + 2 * (CELL + GAP)
     with pytest.raises(ValueError, match="no step"):
         height("K", context_opts=options, steps=4, denoise=0.0, **sampler)
+
+
+def test_a_keyframe_holds_what_its_form_says():
+    (keyframe,) = (
+        OURS["ADE_AnimateDiffKeyframe"]
+        .execute(start_percent=0.3, scale_multival=1.1, effect_multival=0.9, inherit_missing=False, guarantee_steps=4)
+        .result[0]
+    )
+    assert (keyframe.start_percent, keyframe.motion_scale, keyframe.effect) == (0.3, 1.1, 0.9)
+    assert (keyframe.inherit_missing, keyframe.guarantee_steps, keyframe.share) == (False, 4, None)
