@@ -68,6 +68,14 @@ def test_the_clip_is_saved_by_the_hosts_own_nodes(name):
     assert {"SaveAnimatedWEBP", "CreateVideo", "SaveVideo"} <= types
 
 
+def test_every_file_of_a_run_has_a_name_of_its_own():
+    """The host counts names: with one for both, the WebP is number 1 and the MP4 number 2."""
+    saving = ("SaveAnimatedWEBP", "SaveVideo")
+    nodes = [node for graph in TEMPLATES.values() for node in graph["nodes"] if node["type"] in saving]
+    names = [node["widgets_values"][0] for node in nodes]
+    assert len(set(names)) == len(names) and all(name.startswith("animatediff/") for name in names)
+
+
 def test_no_two_templates_have_the_same_id():
     """The page takes two files with one id for the same workflow."""
     assert len({graph["id"] for graph in TEMPLATES.values()}) == len(TEMPLATES)
