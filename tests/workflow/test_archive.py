@@ -10,7 +10,7 @@ import pytest
 import seeded
 from archive import publish
 from comfy_server import FOLDER, ROOT, ComfyServer
-from workflows import example, nodes_of, to_prompt
+from workflows import TEMPLATES, example, nodes_of, to_prompt
 
 pytestmark = pytest.mark.skipif(
     not (ROOT / ".git").exists() or shutil.which("git") is None, reason="only a git checkout can be published"
@@ -33,12 +33,12 @@ def test_it_holds_what_users_need_and_no_more(archive):
 
 
 def test_no_program_in_it_runs_texts_or_installs(archive):
-    """The registry's standards: no eval, no exec, nothing installed while it runs."""
+    """The registry's standards: no eval, no exec, nothing installed while it runs. Errors may say how to install."""
     for path in archive[1]:
         if path.endswith(".py"):
             code = (ROOT / path).read_text(encoding="utf-8")
             assert not re.search(
-                r"(?<![.\w])(eval|exec|compile|__import__)\(|os\.system|\bpip\b(?! install 'ray)", code
+                r"(?<![.\w])(eval|exec|compile|__import__)\(|os\.(system|exec|spawn)|import pip", code
             ), path
             assert "subprocess" not in code or path == "farm/comfy.py"  # which starts ComfyUI
 
@@ -59,7 +59,7 @@ def test_its_commands_run_without_comfyui_and_torch(installed):
         "-S",
         installed,
         "workflows",
-        installed / "example_workflows" / "Text to Animation.json",
+        installed / "example_workflows" / TEMPLATES["Text to Animation"].name,
     ]
     result = subprocess.run(words, capture_output=True, text=True, encoding="utf-8", cwd=installed.parents[1])
     assert (result.returncode, result.stderr) == (0, "") and "1 x ADN_LoadMotionModel" in result.stdout
