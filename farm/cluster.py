@@ -8,6 +8,7 @@ import importlib
 import ipaddress
 import itertools
 import os
+import secrets
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -38,6 +39,7 @@ def connect(address: str | None) -> Any:
     if address is None:
         # Ray then takes 127.0.0.1 for its own address, and listens on that alone.
         os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
+        os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)  # else Ray leaves one in the home
         os.environ.setdefault("RAY_memory_monitor_refresh_ms", "0")  # else it ends workers beside a full ComfyUI
     ray = import_ray()
     quiet = {"log_to_driver": False, "logging_level": "CRITICAL", "configure_logging": True}
@@ -127,7 +129,9 @@ class Cluster:
         if not self.calls:
             time.sleep(seconds)
             return
-        done, _ = self.ray.wait(list(self.calls), timeout=seconds)
+        done, rest = self.ray.wait(list(self.calls), timeout=seconds)
+        if done and rest:
+            done += self.ray.wait(rest, num_returns=len(rest), timeout=0)[0]
         for call in done:
             worker, kind = self.calls.pop(call)
             yield self.event(call, worker, kind)

@@ -1,6 +1,7 @@
 """One ComfyUI as a child process on 127.0.0.1, used through the interface that its page uses: /prompt and /history."""
 
 import contextlib
+import http.client
 import json
 import os
 import shlex
@@ -97,16 +98,20 @@ class Comfy:
         return "\n".join(text.splitlines()[-lines:])
 
     def get(self, path: str):
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=60) as answer:
-            return json.load(answer)
+        return self.asked(path)
 
     def post(self, path: str, body: dict) -> dict:
-        request = urllib.request.Request(
-            f"http://127.0.0.1:{self.port}{path}", json.dumps(body).encode(), {"Content-Type": "application/json"}
-        )
-        with urllib.request.urlopen(request, timeout=60) as answer:
-            text = answer.read()
-        return json.loads(text) if text else {}
+        return self.asked(path, json.dumps(body).encode())
+
+    def asked(self, path: str, body: bytes | None = None):
+        """The JSON that it answers. Raises OSError, HTTPError among them."""
+        headers = {"Content-Type": "application/json"}
+        request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", body, headers)
+        try:
+            with urllib.request.urlopen(request, timeout=60) as answer:
+                return json.load(answer)
+        except (http.client.HTTPException, ValueError) as error:  # it ended in the middle of its answer
+            raise ConnectionError(str(error)) from error
 
     def run(self, prompt: dict, seconds: float) -> dict:
         """The outputs {node id: {"images": [...], ...}} of an API prompt. Raises ComfyError."""
@@ -130,7 +135,8 @@ class Comfy:
         try:
             return self.post("/prompt", {"prompt": prompt})["prompt_id"]
         except urllib.error.HTTPError as error:
-            raise ComfyError(f"ComfyUI refused the workflow: {explained(error.read())}", "wrong") from None
+            kind = "wrong" if error.code < 500 else "other"
+            raise ComfyError(f"ComfyUI refused the workflow: {explained(error.read())}", kind) from None
         except OSError as error:
             raise ComfyError(f"ComfyUI does not answer ({error}).") from None
 

@@ -43,9 +43,14 @@ def main(words: list[str]) -> int:
         folder.take(job)
         with folder.held():
             return run(arguments, job, folder, inputs)
-    except (ValueError, RuntimeError, OSError) as error:
+    except (ValueError, RuntimeError) as error:
         print(f"farm: {error}", file=sys.stderr)
-        return 2
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        print(
+            f"farm: {where}{error.strerror or error}. When that is mended, the same command goes on.", file=sys.stderr
+        )
+    return 2
 
 
 def parser() -> argparse.ArgumentParser:
@@ -123,7 +128,7 @@ def asked_for(arguments) -> tuple[Job, Folder, dict[str, Path]]:
             raise ValueError("--output is missing: the folder for the clips.")
         folder = Folder(arguments.output or Path(), part_name(arguments.part))
     if arguments.status:
-        return job, folder, {}
+        return folder.job(), folder, {}
     inputs = input_files(job.clips(), input_folder(arguments))
     job = Job(
         job.workflow, job.prompt, job.variations, job.together, {name: sha256_of(path) for name, path in inputs.items()}

@@ -139,8 +139,9 @@ class Dispatch:
         """Not a worker where it failed, as long as there is another; not a GPU that is too small."""
         if task.more_than:
             return hand.machine.vram > task.more_than
-        others = [other for other, known in self.hands.items() if not known.out and other not in task.losers]
-        return worker not in task.losers or not others
+        if worker not in task.losers:
+            return True
+        return not any(not known.out and other not in task.losers for other, known in self.hands.items())
 
     def stuck(self) -> str:
         """Why the clips that wait will not be made; clips that no GPU is large enough for fail here."""

@@ -14,6 +14,7 @@ class Progress:
         self.folder, self.clips, self.out = folder, clips, out
         self.ended, self.start = 0, 0.0
         self.noted: list[dict] = []
+        self.note_again = 0.0
 
     def say(self, text: str) -> None:
         """A worker's coming, going and trying again. The time to go counts from the first of them."""
@@ -33,14 +34,16 @@ class Progress:
         return f", {duration((time.monotonic() - self.start) / self.ended * left)} to go" if left else ""
 
     def running(self, hands: dict) -> None:
-        """Notes for `--status` who is at what, where that has changed."""
+        """Notes for `--status` who is at what, where that has changed; once a second at most."""
+        if time.monotonic() < self.note_again:
+            return
         workers = [
             {"machine": str(hand.machine), "clip": hand.clip.name if hand.clip else "", "out": hand.out}
             for hand in hands.values()
             if hand.machine
         ]
         if workers != self.noted:
-            self.noted = workers
+            self.noted, self.note_again = workers, time.monotonic() + 1
             self.folder.note_running(workers)
 
 

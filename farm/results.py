@@ -105,7 +105,8 @@ class Folder:
         found = []
         for file in sorted(self.path.glob("running*.json")):
             with contextlib.suppress(OSError, ValueError):  # it is just being replaced
-                found += json.loads(file.read_text(encoding="utf-8"))["workers"]
+                workers = json.loads(file.read_text(encoding="utf-8"))["workers"]
+                found += workers if is_locked(file.with_name(file.name.replace("running", "lock")[:-4] + "txt")) else []
         return found
 
     @contextlib.contextmanager
@@ -160,6 +161,16 @@ def ends_with_newline(path: Path) -> bool:
 
 def now() -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+
+
+def is_locked(path: Path) -> bool:
+    """Whether a farm lives that took it."""
+    try:
+        with open(path, "a") as file:
+            lock(file)
+    except OSError:
+        return True
+    return False
 
 
 def lock(file) -> None:

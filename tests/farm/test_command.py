@@ -8,6 +8,8 @@ import sys
 import time
 
 import pytest
+from animatediff_native.farm import command
+from animatediff_native.farm.results import written
 from comfy_server import ROOT
 from simulated_cluster import processes
 
@@ -148,6 +150,25 @@ def test_a_comfyui_that_does_not_start_shows_its_log(farm, workflow, stand_in):
     assert code == 1 and "ComfyUI stopped while it started:\nno torch here" in out
 
 
+def test_a_full_disk(workflow, stand_in, tmp_path, monkeypatch, capsys):
+    def full(path, data):
+        if path.suffix == ".webp":
+            raise OSError(28, "No space left on device", "night/0001.webp")
+        written(path, data)
+
+    monkeypatch.setenv("COMFYUI_DIR", str(stand_in))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("animatediff_native.farm.results.written", full)
+    workflow()
+    sentence = "farm: night/0001.webp: No space left on device. When that is mended, the same command goes on.\n"
+    assert command.main(["w.json", "--output", "night", "--part", "1/1"]) == 2 and capsys.readouterr().err == sentence
+    monkeypatch.undo()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("animatediff_native.farm.command.ROOM_NEEDED", 10**18)
+    assert command.main(["w.json", "--output", "night", "--part", "1/1"]) == 2
+    assert "MB free. Free some space, and run this again." in capsys.readouterr().err
+
+
 def wait_for(process, text):
     for line in process.stdout:
         if text in line:
@@ -191,5 +212,6 @@ def test_input_files_come_along(farm, workflow, tmp_path):
     (tmp_path / "pictures" / "cat.png").write_bytes(b"a cat")
     words = (workflow(picture="cat.png"), "--output", "night", "--part", "1/1", "--input", "pictures")
     assert "reads cat.png" in farm(*words, "--dry-run")[1] and farm(*words)[0] == 0
+    assert farm(*words, "--status")[1] == "1 of 1 clips are done\n"
     (tmp_path / "pictures" / "cat.png").write_bytes(b"another cat")
     assert "holds another job" in farm(*words)[2]

@@ -94,8 +94,12 @@ def test_status_tells_what_is_done_runs_and_failed(folder):
     assert list(status_lines(folder, JOB)) == ["0 of 3 clips are done", "No farm works on it at this moment."]
     folder.save(CLIPS[0], outcome(CLIPS[0]), Machine("a"), 1)
     folder.save_failure(CLIPS[1], "it broke\nmore", "the log\nits end", 3, Machine("b"))
-    folder.note_running([{"machine": "a (GPU)", "clip": CLIPS[2].name, "out": ""}])
-    assert list(status_lines(folder, JOB)) == [
+    with folder.held():
+        folder.note_running([{"machine": "a (GPU)", "clip": CLIPS[2].name, "out": ""}])
+        told, note = list(status_lines(folder, JOB)), (folder.path / "running.json").read_bytes()
+    (folder.path / "running.json").write_bytes(note)  # as a farm leaves it that was killed
+    assert not folder.running()
+    assert told == [
         "1 of 3 clips are done",
         f"  a (GPU): {CLIPS[2].name}",
         f"  {CLIPS[1]}  failed after 3 tries: it broke",
