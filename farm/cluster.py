@@ -110,6 +110,9 @@ class Cluster:
     def give(self, worker: int, clip: Clip) -> None:
         self.calls[self.actors[worker].make.remote(clip.name, clip.prompt)] = worker, DONE
 
+    def hold(self, worker: int) -> None:
+        self.calls[self.actors[worker].hold.remote()] = worker, DONE
+
     def dismiss(self, worker: int) -> None:
         self.calls = {call: there for call, there in self.calls.items() if there[0] != worker}
         if actor := self.actors.pop(worker, None):
@@ -117,10 +120,9 @@ class Cluster:
 
     def close(self) -> None:
         """Ends all workers; those that are idle get the time to clear up behind them."""
-        if self.actors:
-            self.ray.wait(
-                [actor.stop.remote() for actor in self.actors.values()], num_returns=len(self.actors), timeout=5
-            )
+        busy = {worker for worker, _ in self.calls.values()}
+        if stops := [actor.stop.remote() for worker, actor in self.actors.items() if worker not in busy]:
+            self.ray.wait(stops, num_returns=len(stops), timeout=5)
         for worker in list(self.actors):
             self.dismiss(worker)
         self.ray.shutdown()

@@ -13,6 +13,9 @@ from typing import Protocol
 from .job import Clip
 from .worker import Machine, Outcome
 
+LARGER = 1.05
+"""GPUs of one kind tell sizes that differ a little."""
+PATIENCE = 60
 READY, DONE, LOST = "ready", "done", "lost"
 
 
@@ -32,6 +35,9 @@ class Crew(Protocol):
         """Asks for a worker; READY comes when it is there, which may be never."""
 
     def give(self, worker: Hashable, clip: Clip) -> None: ...
+
+    def hold(self, worker: Hashable) -> None:
+        """It gets no more clips, and keeps its place: without ComfyUI, until all is done. LOST comes where it ends."""
 
     def dismiss(self, worker: Hashable) -> None:
         """Ends a worker, whatever it does."""
@@ -96,6 +102,7 @@ class Dispatch:
         self.hands: dict[Hashable, Hand] = {}
         self.versions: tuple | None = None
         self.lost_starts, self.last_loss, self.ask_again = 0, "", 0.0
+        self.last_seen, self.told = clock(), False
         self.stopping = False
         """Set from outside: the clips at hand are finished, and no more are given out."""
 
@@ -106,6 +113,7 @@ class Dispatch:
             self.hand_out()
             if reason := self.stuck():
                 return reason
+            self.tell_waiting()
             self.record.running(self.hands)
             for event in self.crew.wait(1.0):
                 self.take(event)
@@ -138,7 +146,7 @@ class Dispatch:
     def suits(self, worker: Hashable, hand: Hand, task: Task) -> bool:
         """Not a worker where it failed, as long as there is another; not a GPU that is too small."""
         if task.more_than:
-            return hand.machine.vram > task.more_than
+            return hand.machine.vram > LARGER * task.more_than
         if worker not in task.losers:
             return True
         return not any(not known.out and other not in task.losers for other, known in self.hands.items())
@@ -160,12 +168,22 @@ class Dispatch:
             return ""
         return "No machine is left that can make clips. " + " ".join(f"{who}: {why}" for who, why in reasons.items())
 
+    def tell_waiting(self) -> None:
+        """Once, where for a minute nobody has been there who could make a clip."""
+        if any(hand.machine for hand in self.able()):
+            self.last_seen = self.clock()
+        elif self.clock() > self.last_seen + PATIENCE and not self.told:
+            self.told = True
+            self.record.say(
+                "No worker yet: ComfyUI is starting, or no GPU is free. It goes on waiting; Ctrl+C stops it."
+            )
+
     def take(self, event: Event) -> None:
         hand = self.hands.get(event.worker)
         if hand is None:  # it was dismissed, and its word came late
             return
         if event.kind == READY:
-            self.ready(hand, event.value)
+            self.ready(event.worker, hand, event.value)
         elif event.kind == LOST:
             self.lost(event.worker, event.value)
         elif event.value.error:
@@ -175,12 +193,12 @@ class Dispatch:
             self.record.done(hand.clip, event.value, hand.machine, task.tries + 1)
             hand.clip, hand.failed = None, set()
 
-    def ready(self, hand: Hand, machine: Machine) -> None:
+    def ready(self, worker: Hashable, hand: Hand, machine: Machine) -> None:
         hand.machine, self.lost_starts = machine, 0
         if not self.versions and not machine.problem:
             self.versions = machine.versions()
-        hand.out = machine.problem
-        if not hand.out and machine.versions() != self.versions:
+        problem = machine.problem
+        if not problem and machine.versions() != self.versions:
             names = ("ComfyUI", "torch", "AnimateDiff Native")
             other = [
                 f"{name} {here or '?'} instead of {first or '?'}"
@@ -189,13 +207,18 @@ class Dispatch:
             ]
             text = f"it has {', '.join(other)}"
             if self.rules.same_versions:
-                hand.out = f"{text} (--same-versions)"
+                problem = f"{text} (--same-versions)"
             else:
                 self.record.say(f"{machine}: {text}; its clips may differ a little. --same-versions leaves it out.")
-        if hand.out:
-            self.record.say(f"{machine} is left out: {hand.out}")
+        if problem:
+            self.leave_out(worker, problem, "is left out")
         else:
             self.record.say(f"{machine} is ready.")
+
+    def leave_out(self, worker: Hashable, why: str, what: str) -> None:
+        self.hands[worker].out = why
+        self.record.say(f"{self.hands[worker].machine} {what}: {why}")
+        self.crew.hold(worker)
 
     def failed(self, worker: Hashable, hand: Hand, outcome: Outcome) -> None:
         clip, hand.clip = hand.clip, None
@@ -215,8 +238,8 @@ class Dispatch:
         if outcome.kind in ("time", "other"):
             hand.failed.add(clip.number)
             if len(hand.failed) >= self.rules.failures:
-                hand.out = f"{len(hand.failed)} clips failed there in a row; the last one: {first_line(outcome.error)}"
-                self.record.say(f"{hand.machine} gets no more clips: {hand.out}")
+                why = f"{len(hand.failed)} clips failed there in a row; the last one: {first_line(outcome.error)}"
+                self.leave_out(worker, why, "gets no more clips")
 
     def lost(self, worker: Hashable, why: str) -> None:
         hand = self.hands.pop(worker)

@@ -23,6 +23,9 @@ class LocalCrew:
     def give(self, worker: str, clip: Clip) -> None:
         self.clip = clip
 
+    def hold(self, worker: str) -> None:
+        self.worker.stop()
+
     def dismiss(self, worker: str) -> None:
         self.worker.stop()
 

@@ -5,6 +5,7 @@ import os
 import platform
 import shutil
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -133,6 +134,11 @@ class Worker:
     def stop(self) -> None:
         if self.comfy:
             self.comfy.close()
+
+    def hold(self) -> None:
+        """Stays, without ComfyUI, until it is ended from outside."""
+        self.stop()
+        threading.Event().wait()
 
 
 def write_shared(target: Path, source: Path) -> None:

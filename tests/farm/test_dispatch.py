@@ -28,6 +28,8 @@ class Scripted:
     given: list = field(default_factory=list)
     events: list = field(default_factory=list)
     dismissed: list = field(default_factory=list)
+    held: list = field(default_factory=list)
+    held_until: float = 0
 
     def clock(self):
         return self.second
@@ -54,6 +56,11 @@ class Scripted:
             self.events.append((self.second + 2, Event(worker, DONE, Outcome(seconds=1))))
         elif act != "hang":
             self.events.append((self.second + 1, Event(worker, DONE, act)))
+
+    def hold(self, worker):
+        self.held.append(worker)
+        if self.held_until:
+            self.events.append((self.held_until, Event(worker, LOST, "its machine went")))
 
     def dismiss(self, worker):
         self.dismissed.append(worker)
@@ -166,9 +173,25 @@ def test_machines_that_lack_something_are_left_out_by_name():
     crew = Scripted(starts=lambda worker: lacking if worker == 1 else GOOD)
     seen, reason = run(crew)
     assert reason == "" and len(seen.done) == 12 and {worker for worker, _ in crew.given} == {2}
-    assert "b is left out: it lacks 'x.ckpt' in model_name of Loader" in seen.said
+    assert "b is left out: it lacks 'x.ckpt' in model_name of Loader" in seen.said and crew.held == [1]
     _, reason = run(Scripted(starts=lambda worker: lacking))
     assert reason == "No machine is left that can make clips. b: it lacks 'x.ckpt' in model_name of Loader"
+
+
+def test_a_machine_that_joins_takes_the_place_of_one_that_was_left_out_and_went():
+    crew = Scripted(
+        starts=lambda worker: Machine("b", problem="no") if worker == 1 else "never" if worker == 2 else GOOD,
+        held_until=9,
+    )
+    seen, reason = run(crew)
+    assert reason == "" and len(seen.done) == 12 and {worker for worker, _ in crew.given} == {3}
+
+
+def test_where_nobody_comes_it_says_so_once_and_waits():
+    crew = Scripted(room=lambda second: 0 if second < 200 else 1)
+    seen, reason = run(crew)
+    assert reason == "" and len(seen.done) == 12 and seen.said[0].startswith("No worker yet: ComfyUI is starting")
+    assert len(seen.said) == 2
 
 
 def test_a_machine_that_joins_is_used_and_one_that_never_starts_is_not_waited_for():
