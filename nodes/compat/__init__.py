@@ -14,6 +14,7 @@ their order are the other pack's for ever (tests/host/test_compat.py): saved wor
 
 from . import (
     adjust,
+    camera,
     combine,
     context,
     context_extras,
@@ -36,6 +37,6 @@ from . import (
 
 ROOMS = [
     *(gen2, gen1, i2v, extras, lora, adjust, strength, context, context_extras, extra_keyframes),
-    *(preview, noise, iterations, inject, combine, guidance, sigmas, prompts, sparse),
+    *(preview, noise, iterations, inject, combine, guidance, sigmas, prompts, sparse, camera),
 ]
 NODES = [node for room in ROOMS for node in room.NODES]

@@ -119,6 +119,8 @@ ImageInjections = socket("IMAGE_INJECT", tuple)
 InjectOptions = socket("IMAGE_INJECT_OPTIONS", tuple)
 """Left and top, in pixels."""
 SigmaSchedule = socket("SIGMA_SCHEDULE", SigmaTable)
+CameraPoses = io.Custom("CAMERACTRL_POSES")
+"""A list of rows of RealEstate10K (motion.camera_path)."""
 GIF = io.Custom("GIF")
 """The path of a file, as text."""
 SparseMethod = socket("SPARSE_METHOD", Places)

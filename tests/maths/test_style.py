@@ -94,6 +94,7 @@ PURE = {
     "motion": [
         *(
             "adjust",
+            "camera_path",
             "chunks",
             "convert",
             "foreign",

@@ -103,7 +103,7 @@ USES = {
     "IMAGE_INJECT_OPTIONS": ("ADE_NoisedImageInjection", "img_inject_opts"),
     "ANCESTRAL_OPTS": (SETTINGS, "ancestral_opts"),
     "VALUES_REPLACE": ("ADE_PromptScheduling", "values_replace"),
-    "CAMERACTRL_POSES": ("ADE_ApplyAnimateDiffModelWithCameraCtrl", "cameractrl_poses"),
+    "CAMERACTRL_POSES": ("PreviewAny", "source"),
     "PIA_INPUT": ("ADE_ApplyAnimateDiffModelWithPIA", "pia_input"),
     "CONTROL_NET": ("ControlNetApplyAdvanced", "control_net", "vae"),
     "SPARSE_METHOD": (LOAD_SPARSE, "sparse_method"),
