@@ -14,6 +14,7 @@ PACK = "animatediff_native"
 COMMANDS = {
     "workflows": ("workflow_files.report", "why nodes of a workflow are red, and which files it needs"),
     "farm": ("farm.command", "many clips of one workflow, on every GPU there is"),
+    "train": ("training.headless", "a training run that a Train node wrote down, on one GPU or on many"),
 }
 """{command: (its file, what it does)}"""
 

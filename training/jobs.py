@@ -82,7 +82,8 @@ def write_clips(path: Path, examples: Examples) -> None:
     tensors |= {f"{index}.latents": item.latents for index, item in enumerate(examples.items)}
     facts = {name: getattr(examples, name) for name in FACTS}
     whole = {"clips": clips, "empty": packed(examples.empty, "empty", tensors), "facts": facts}
-    write(path, tensors, {"clips": json.dumps(whole)})
+    alone = {name: value.clone() for name, value in tensors.items()}  # a file holds no two views of one memory
+    write(path, alone, {"clips": json.dumps(whole)})
 
 
 def packed(value, name: str, tensors: dict[str, Tensor]):
@@ -91,8 +92,10 @@ def packed(value, name: str, tensors: dict[str, Tensor]):
     Raises ValueError for one that is more than text encoders give.
     """
     if isinstance(value, Tensor):
-        tensors[name] = value
-        return {"tensor": name}
+        known = next((other for other, tensor in tensors.items() if tensor is value), None)
+        if known is None:
+            tensors[name] = value
+        return {"tensor": known or name}
     if isinstance(value, Mapping):
         return {"entries": {key: packed(each, f"{name}.{key}", tensors) for key, each in value.items()}}
     if isinstance(value, list | tuple):

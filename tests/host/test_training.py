@@ -12,6 +12,7 @@ from animatediff_native.training.recompute import with_recomputing
 from animatediff_native.training.step import Drawn, Learning, denoised, drawn, encoded
 from animatediff_native.training.subject import subject_of
 from comfy.patcher_extension import WrappersMP
+from comfy_extras.nodes_model_advanced import ModelSamplingDiscrete
 from small_training import (
     Silent,
     conditioning,
@@ -217,13 +218,14 @@ def test_appearance_learns_from_frames_alone_and_motion_from_motion(model, motio
         assert len(list(learning.losses([without]))) == 1
 
 
-@pytest.mark.parametrize("arch", ["sd15", "sdxl"])
-def test_the_loss_is_the_official_one(arch, tmp_path):
-    """Mean squared error of the noise, at one timestep for the clip, on the UNet's own output."""
+@pytest.mark.parametrize(("arch", "predicts"), [("sd15", "eps"), ("sd15", "v_prediction"), ("sdxl", "eps")])
+def test_the_loss_is_the_official_one(arch, predicts):
+    """Mean squared error of the noise or of v, at one timestep for the clip, on the UNet's own output."""
     family = {"sd15": "v3", "sdxl": "sdxl"}[arch]
     with torch.inference_mode(False), torch.enable_grad():
         clips, own_plan = examples(1, arch=arch), plan()
-        subject = subject_of(small_unet(arch), motion_model(family, arch), own_plan)
+        (checkpoint,) = ModelSamplingDiscrete().patch(small_unet(arch), predicts, zsnr=predicts == "v_prediction")
+        subject = subject_of(checkpoint, motion_model(family, arch), own_plan)
         subject.load()
         learning, seen = Learning(subject, clips, own_plan), {}
 
@@ -243,7 +245,8 @@ def test_the_loss_is_the_official_one(arch, tmp_path):
         noisy = alpha.sqrt() * clean + (1 - alpha).sqrt() * noise
     torch.testing.assert_close(seen["x"], noisy, rtol=1e-5, atol=1e-5)
     assert seen["t"].tolist() == [timestep] * len(clean)
-    assert loss.item() == pytest.approx((seen["prediction"] - noise).square().mean().item(), rel=1e-5)
+    target = noise if predicts == "eps" else alpha.sqrt() * noise - (1 - alpha).sqrt() * clean
+    assert loss.item() == pytest.approx((seen["prediction"] - target).square().mean().item(), rel=1e-5)
 
 
 def test_a_clip_in_training_is_what_a_sampler_would_see(model, motion):
@@ -261,3 +264,42 @@ def test_a_clip_in_training_is_what_a_sampler_would_see(model, motion):
         other = denoised(plain, x, sigma, conds)
     plain.cleanup()
     torch.testing.assert_close(training, other, rtol=1e-4, atol=1e-4)
+
+
+def kept_bytes(learning) -> int:
+    """What autograd keeps of one clip's forward pass, weights left out."""
+    weights = {value.untyped_storage().data_ptr() for value in learning.subject.model.model.parameters()}
+    kept = {}
+
+    def keep(value):
+        storage = value.untyped_storage()
+        if storage.data_ptr() not in weights:
+            kept[storage.data_ptr()] = storage.nbytes()
+        return value
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda value: value):
+        (loss,) = learning.losses([Drawn(0, 0, 0, 0, 0.5, 0)])
+    return sum(kept.values())
+
+
+def test_recomputed_layers_keep_a_fraction(model, motion):
+    with torch.inference_mode(False), torch.enable_grad():
+        subject = subject_of(model, motion, plan())
+        subject.load()
+        learning = Learning(subject, examples(1, size=32), plan())
+        plain = kept_bytes(learning)
+        with_recomputing(subject.model, None)
+        assert kept_bytes(learning) < plain / 5
+
+
+def test_half_precision_learns_with_weights_of_32_bits(model, motion, tmp_path):
+    """The UNet computes in bfloat16; its loss is that of float32, nearly, and small steps are not lost."""
+    _, whole = trained(model, motion, examples(), plan(learning_rate=1e-5), tmp_path / "whole")
+    half_plan = plan(learning_rate=1e-5, precision="bfloat16")
+    subject, half = trained(model, motion, examples(), half_plan, tmp_path / "half")
+    assert subject.model.model.get_dtype_inference() == torch.bfloat16
+    assert half.losses == pytest.approx(whole.losses, rel=0.05) and half.losses != whole.losses
+    for name, value in half.parameters.items():
+        assert value.dtype == torch.float32 and bool(torch.isfinite(value).all())
+        if name.endswith("up.weight"):
+            assert bool(value.any())
