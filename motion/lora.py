@@ -83,6 +83,8 @@ def with_motion_lora(
             f"model ({motion_format.family.name} for {motion_format.family.base}). Load a motion LoRA for this one."
         )
     line = f"{lora.name}: {len(layers)} of {len(lora.layers)} layers matched"
+    if len(layers) < len(lora.layers):
+        line += f"; it was made for {lora.made_for}, and moves otherwise here"
     if lora.others:
         line += f"; {lora.others} more are for the checkpoint: apply the file to the MODEL with Load LoRA, too"
     if lora.training:

@@ -27,6 +27,9 @@ VIEWS = f"{KEY}_views"
 """In `transformer_options`: windows inside the temporal attention, [(frame indices, what the window counts in
 each, adding up to 1 in every frame), ...], or None."""
 
+PROMPT_FRAMES = f"{KEY}_prompt_frames"
+"""In an entry of CONDITIONING: for how many frames its prompts were made."""
+
 HALVINGS = 30
 """Of the sampling, until the place of a noise level is found."""
 

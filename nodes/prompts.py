@@ -2,6 +2,7 @@
 
 from comfy_api.latest import io
 
+from ..motion.options import PROMPT_FRAMES
 from ..sampling.values.prompts import MIXES, Stop, over_frames, padded, parsed, shares
 from ..sampling.values.schedules import EASINGS
 from ..sampling.values.travel import head_and_tail, looped_shares
@@ -89,7 +90,8 @@ class PromptTravel(io.ComfyNode):
         parts = [(prepend_text, head, stop.prompt, tail, append_text) for stop in stops]
         texts = [", ".join(part for part in each if part) for each in parts]
         *encoded, empty = [clip.encode_from_tokens_scheduled(clip.tokenize(text)) for text in [*texts, ""]]
-        return io.NodeOutput(travelled(encoded, empty[0][0], places, MIXES[mix]))
+        result = travelled(encoded, empty[0][0], places, MIXES[mix])
+        return io.NodeOutput([[rows, words | {PROMPT_FRAMES: frames}] for rows, words in result])
 
 
 def travel_of(text: str) -> tuple[str, tuple[Stop, ...], str]:

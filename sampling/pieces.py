@@ -25,6 +25,8 @@ def sample_piece(model: ModelPatcher, latent: dict, before: Tensor | None, seed:
     """
     new = comfy.sample.fix_empty_latent_channels(model, latent["samples"])
     mask = latent.get("noise_mask")
+    model = model.clone()
+    model.model_options["transformer_options"][FIRST_FRAME] = 0
     if before is None:
         noise = comfy.sample.prepare_noise(new, seed, latent.get("batch_index"))
         clip = run(model, noise, new, mask, seed, positive, negative, **words)
@@ -37,7 +39,6 @@ def sample_piece(model: ModelPatcher, latent: dict, before: Tensor | None, seed:
     done = before.shape[0]
     held = held_frames(open_plan(model, done + new.shape[0]), done)
     first, frames = done - held, held + new.shape[0]
-    model = model.clone()
     model.model_options["transformer_options"][FIRST_FRAME] = first
     noise = comfy.sample.prepare_noise(before.new_zeros(first + frames, *new.shape[1:]), seed)[first:]
     conds = [of_piece(cond, first, held, new.shape[0]) for cond in (positive, negative)]

@@ -9,12 +9,13 @@ from torch import Tensor
 
 from ..motion.neighbours import refuse_ade
 from ..motion.options import KEY, MotionRun, ad_params
+from .advice import check_prompts, of_frames, of_sampler, of_undistilled, tell
 from .noise.draw import Clip, Layer, NoiseOptions, added, clip_noise
-from .report import ClipPreview, log_run
+from .report import ClipPreview, log_run, windows_text
 from .sigmas.first_step import steps_before
 from .windows.handler import WindowHandler, with_window_memory
 from .windows.long import fitted
-from .windows.plan import WindowPlan
+from .windows.plan import STANDARD_EVEN, WindowPlan
 from .windows.presets import preset
 
 NOISE = f"{KEY}_noise"
@@ -24,10 +25,7 @@ GUIDANCE = f"{KEY}_guidance"
 """The MODEL's attachment that says that it has a guidance schedule."""
 
 FIRST_FRAME = f"{KEY}_first_frame"
-"""In `transformer_options`: where a clip that goes on has its first frame; 0 where absent."""
-
-FEW_FRAMES = 8
-"""Below this the published motion models give noise or a poor picture."""
+"""In `transformer_options` of a clip that is made in pieces: where its first frame is in the whole."""
 
 log = logging.getLogger("animatediff")
 
@@ -79,7 +77,7 @@ def sample_with_motion(
     if (handler := handler_of_run(guider, motion_models, noise.shape, first_frame)) is not None:
         options["context_handler"] = handler
     check_frames(motion_models, frames, handler)
-    check_distilled(motion_models, steps, getattr(guider, "cfg", None))
+    tell(warnings_of(guider, motion_models, frames, steps), facts_of(handler, frames))
     run = MotionRun(frames, seed or 0, first_frame)
     if isinstance(handler, WindowHandler) and handler.goes_on and handler.applies_to(frames):
         run.steps_before = steps_before(sigmas, guider.model_patcher.get_model_object("model_sampling"))
@@ -178,21 +176,21 @@ def check_frames(motion_models: list[ModelPatcher], frames: int, handler) -> Non
                 f"A context_length of {asked} frames is more than this motion model takes at once ({limit}). "
                 f"Use a context_length of {limit} or less."
             )
-    if not motion_models:
-        return
-    if frames == 1:
-        log.info("One frame: sampled without motion, as a single picture.")
-    elif frames < FEW_FRAMES:
-        log.warning("%d frames are few: motion models need about %d or more, and give noise below.", frames, FEW_FRAMES)
 
 
-def check_distilled(motion_models: list[ModelPatcher], steps: int, cfg: float | None) -> None:
-    """Warns where steps or guidance are far from what a distilled motion model was made for."""
-    for motion in motion_models:
-        family = motion.model.format.family
-        if family.steps and steps > 2 * family.steps[1]:
-            text = "%s was made for %d to %d steps, and this sampler takes %d: colours burn. Use fewer."
-            log.warning(text, family.name, *family.steps, steps)
-        if family.cfg and cfg is not None and cfg > 2 * family.cfg[1]:
-            text = "%s was made for a cfg of %g to %g, and this sampler has %g: colours burn. Use less."
-            log.warning(text, family.name, *family.cfg, cfg)
+def warnings_of(guider, motion_models: list[ModelPatcher], frames: int, steps: int) -> list[str]:
+    """What may go wrong in a run. Raises ValueError where nothing useful could come of it."""
+    if FIRST_FRAME not in guider.model_options["transformer_options"]:  # a first piece may have prompts for all pieces
+        check_prompts(guider.conds, frames)
+    cfg = getattr(guider, "cfg", None)
+    return [
+        *of_frames(motion_models, frames),
+        *of_sampler(motion_models, steps, cfg),
+        *of_undistilled(motion_models, steps, cfg),
+    ]
+
+
+def facts_of(handler, frames: int) -> list[str]:
+    """How long windows are, where that depends on the memory that is free."""
+    fits_memory = isinstance(handler, WindowHandler) and handler.plans[0].context_schedule == STANDARD_EVEN
+    return [f"{frames} frames {windows_text(handler, frames)}."] if fits_memory and handler.applies_to(frames) else []

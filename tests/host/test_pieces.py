@@ -120,9 +120,9 @@ def test_a_mask_that_is_too_short_begins_anew():
 def test_a_first_piece_has_the_noise_of_its_batch_index(model):
     """Latents from Latent From Batch keep the noise of the frames that they were."""
     seen, spy = spied(model, "noise")
-    latent = {"samples": latents(2, 8, 8), "batch_index": [3, 5]}
-    piece(spy, 2, latent=latent, steps=1)
-    assert torch.equal(seen[0], comfy.sample.prepare_noise(latent["samples"], 11, [3, 5]))
+    latent = {"samples": latents(4, 8, 8), "batch_index": [3, 5, 6, 7]}
+    piece(spy, 4, latent=latent, steps=1)
+    assert torch.equal(seen[0], comfy.sample.prepare_noise(latent["samples"], 11, [3, 5, 6, 7]))
 
 
 def test_a_mask_on_the_new_frames(model):
