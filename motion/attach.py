@@ -10,6 +10,7 @@ from comfy.patcher_extension import CallbacksMP, WrappersMP
 from torch import Tensor
 
 from .call import MotionCall, attached
+from .camera import cameras, cameras_are_fixed
 from .fit import check_fit, plain_unet
 from .formats import MotionFormat
 from .lora import loras_are_fixed, scheduled_loras
@@ -101,7 +102,7 @@ def attach_to_gpu_copy(model: ModelPatcher, copy: ModelPatcher) -> None:
 
 def is_same(motion: ModelPatcher, other: ModelPatcher) -> bool:
     """Whether two patchers of motion models have the same weights, LoRAs and strengths."""
-    mine, theirs = ((patcher, *scheduled_loras(patcher)) for patcher in (motion, other))
+    mine, theirs = ((patcher, *scheduled_loras(patcher), *cameras(patcher)) for patcher in (motion, other))
     return len(mine) == len(theirs) and all(
         (a.clone_base_uuid, a.patches_uuid, marks(a)) == (b.clone_base_uuid, b.patches_uuid, marks(b))
         for a, b in zip(mine, theirs, strict=True)
@@ -162,7 +163,10 @@ def apply_model_with_motion(
 
 def moment_of(motion_models: list[ModelPatcher], base, t: Tensor, options: dict, run: MotionRun) -> Moment:
     """The moment of this call. Asking a GPU for a number makes it wait, so it is not asked for nothing."""
-    if all(motion.get_attachment(KEY).is_fixed and loras_are_fixed(motion) for motion in motion_models):
+    if all(
+        motion.get_attachment(KEY).is_fixed and loras_are_fixed(motion) and cameras_are_fixed(motion)
+        for motion in motion_models
+    ):
         return Moment(run.full_length)
     return moment_at(run, t, options, base.model_sampling)
 

@@ -21,7 +21,8 @@ BY_KEY: tuple[tuple[str, str], ...] = (
     ),
     (
         r"encoder_conv_in\.|\.qkv_merge\.|encoder_down_conv_blocks\.",
-        "is a CameraCtrl add-on, not a motion model. It steers a motion model (v3_sd15_mm): load that one here.",
+        "is a CameraCtrl add-on, not a motion model. It steers a motion model (v3_sd15_mm): load that one here, and "
+        "this file with Camera Path.",
     ),
     (
         r"cc_projection\.|^omcm",

@@ -6,6 +6,7 @@ import torch
 from comfy.model_patcher import ModelPatcher
 from torch import Tensor
 
+from .camera import CameraAtWork, cameras
 from .image_encoder import fed_level, laid_on
 from .lora import running_loras
 from .options import Call
@@ -61,6 +62,7 @@ class Steered:
         self.format, self.modules = motion.model.format, motion.model.sites()
         self.norms = self.format.norms(settings.norms)
         self.loras = running_loras(motion, call.moment)
+        self.cameras = [CameraAtWork(camera, call) for camera in cameras(motion)]
         self.features: list[Tensor] | None = None
         self.first_addition: Tensor | None = None
         """What PIA's picture adds to the UNet's first convolution."""
@@ -79,6 +81,7 @@ class Steered:
             loras=self.loras_of(site),
             positions=sinusoid_on(call.frames, channels, call.x.device, call.dtype),
             views=call.views,
+            poses=tuple(pose for camera in self.cameras for pose in camera.merge(site)),
         )
         return PlacedModule(site, self.modules[site], call.amounts.of(effect), steering, self.addition_of(site))
 

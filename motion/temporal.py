@@ -56,6 +56,20 @@ class LowRank:
 
 
 @dataclass(frozen=True)
+class PoseMerge:
+    """What a camera does to the tokens of a module's first attention: x + strength W(x + feature)."""
+
+    layer: nn.Module
+    feature: Tensor
+    """Goes with the hidden state as strengths do, with its channels: c where they have 1."""
+    strength: float | Seen | Tensor
+
+    def to(self, x: Tensor) -> Tensor:
+        """x: n f c."""
+        return x + self.strength * self.layer(x + self.feature)
+
+
+@dataclass(frozen=True)
 class Steering:
     """What steers one motion module in one call.
 
@@ -74,6 +88,7 @@ class Steering:
     positions: Tensor | None = None
     """(f c): the sinusoid for no fewer frames than the tokens have, where it is at hand."""
     views: Views | None = None
+    poses: tuple[PoseMerge, ...] = ()
 
     def scale(self, attention: int) -> float | Tensor:
         return self.scales[min(attention, len(self.scales) - 1)]
@@ -89,10 +104,11 @@ class Steering:
         """The same with `change` done to every strength that is no number."""
 
         def of(strength):
-            return change(strength) if isinstance(strength, (Seen, Tensor)) else strength
+            return strength if isinstance(strength, (int, float)) else change(strength)
 
+        poses = tuple(replace(pose, feature=of(pose.feature), strength=of(pose.strength)) for pose in self.poses)
         loras = tuple(replace(lora, strength=of(lora.strength)) for lora in self.loras)
-        return replace(self, scales=tuple(of(scale) for scale in self.scales), loras=loras)
+        return replace(self, scales=tuple(of(scale) for scale in self.scales), loras=loras, poses=poses)
 
 
 def scaled_dot_product(q: Tensor, k: Tensor, v: Tensor, heads: int) -> Tensor:
@@ -140,9 +156,13 @@ class TemporalAttention(nn.Module):
             return sinusoid_on(*like.shape[1:], like.device, like.dtype)
         return table[: like.shape[1]].to(like)
 
-    def forward(self, x: Tensor, scale: float | Tensor, steering: Steering) -> Tensor:
+    def forward(
+        self, x: Tensor, scale: float | Tensor, steering: Steering, poses: tuple[PoseMerge, ...] = ()
+    ) -> Tensor:
         """x: n f c. `scale` (motion scale) multiplies the keys, so the logits: 1 is as trained."""
         x = x + self.positions(x, steering)
+        for pose in poses:
+            x = pose.to(x)
         q, k, v = (steering.linear(layer, x) for layer in (self.to_q, self.to_k, self.to_v))
         if isinstance(scale, Tensor) or scale != 1.0:
             k = k * scale
@@ -191,7 +211,8 @@ class TemporalBlock(nn.Module):
 
     def attend(self, x: Tensor, steering: Steering) -> Tensor:
         for index, (attention, norm) in enumerate(zip(self.attention_blocks, self.norms, strict=True)):
-            x = x + attention(norm(x), steering.scale(index), steering)
+            poses = steering.poses if index == 0 else ()
+            x = x + attention(norm(x), steering.scale(index), steering, poses)
         return x
 
     def attend_in_views(self, x: Tensor, views: Views, steering: Steering) -> Tensor:
@@ -251,6 +272,6 @@ class TemporalTransformer(nn.Module):
 
 
 def _per_pixel(amount: Tensor, frames: int, like: Tensor) -> Tensor:
-    """(b f) 1 h w or (b f) 1 1 1 -> b f 1 (h w), for pictures `like`."""
+    """(b f) c h w or (b f) c 1 1 -> b f c (h w), for pictures `like`."""
     amount = amount.expand(-1, -1, *like.shape[-2:])
-    return rearrange(amount, "(b f) 1 h w -> b f 1 (h w)", f=frames)
+    return rearrange(amount, "(b f) c h w -> b f c (h w)", f=frames)

@@ -9,6 +9,7 @@ FORMS = [
     "lora",
     "adjust",
     "picture",
+    "camera",
     "sparse",
     "apply",
     "context",

@@ -7,6 +7,7 @@ from comfy.model_patcher import ModelPatcher
 from comfy.patcher_extension import WrappersMP
 from torch import Tensor
 
+from ..motion.camera import frames_at_best
 from ..motion.neighbours import refuse_ade
 from ..motion.options import KEY, MotionRun, ad_params
 from .advice import check_prompts, of_frames, of_sampler, of_undistilled, tell
@@ -141,7 +142,7 @@ def chosen_noise(options: NoiseOptions | None, noise: Tensor, seed: int, handler
 
 def automatic_plan(motion_models: list[ModelPatcher], frames: int) -> WindowPlan | None:
     """The default windows for a clip that is longer than a motion model holds; None where it is not."""
-    limit = min((motion.model.format.max_frames for motion in motion_models), default=frames)
+    limit = min((frames_at_best(motion) for motion in motion_models), default=frames)
     if frames <= limit:
         return None
     plan = preset("long", min(WindowPlan.context_length, limit))

@@ -11,6 +11,7 @@ from comfy.model_patcher import ModelPatcher
 from comfy.patcher_extension import WrappersMP
 
 from ...motion.call import LAYER_PATCH, sees_attention
+from ...motion.camera import cameras
 from ...motion.formats import Norms
 from ...motion.options import KEY
 from .handler import CHUNKED, WindowHandler
@@ -33,7 +34,8 @@ def fitted(handler: WindowHandler, guider, shape, first_frame: int = 0) -> Windo
     """The handler for this run. shape: frames c h w.
 
     Long windows become as long as memory allows; short ones in their place where that is little, where a ControlNet or
-    another node asks for all frames at once, where norms average over frames, and in a clip that goes on.
+    another node asks for all frames at once, where norms average over frames or a camera has a path, and in a clip that
+    goes on.
     """
     if not any(plan.context_schedule == STANDARD_EVEN for plan in handler.plans):
         return handler
@@ -62,7 +64,13 @@ def goes_in_chunks(guider) -> bool:
     whole = any(entry.get(name) for cond in guider.conds.values() for entry in cond for name in TAKES_ALL_FRAMES)
     compiled = model.get_wrappers(WrappersMP.APPLY_MODEL, COMPILED)
     calls = guider.model_options.get("sampler_post_cfg_function")  # PAG, say: calls with patches of their own
-    return not (others or sees_attention(options) or whole or compiled or calls or averages_over_frames(model))
+    by_frames = averages_over_frames(model) or has_camera(model)
+    return not (others or sees_attention(options) or whole or compiled or calls or by_frames)
+
+
+def has_camera(model: ModelPatcher) -> bool:
+    """Poses count from a window's first frame, so a long window with views inside would go far from it."""
+    return any(cameras(motion) for motion in model.get_additional_models_with_key(KEY))
 
 
 def averages_over_frames(model: ModelPatcher) -> bool:

@@ -17,6 +17,7 @@ from pathlib import Path
 import seeded
 import torch
 from browser import ready, started
+from cameras import camera_file
 from comfy_server import ROOT, ComfyServer
 from host import find_host
 from PIL import Image
@@ -36,7 +37,7 @@ VIEW, ORIGIN, INDENT, GAP, MARGIN, COLORS = (1400, 1100), (300, 160), 24, 22, 20
 
 CHECKPOINT, SAMPLER = "CheckpointLoaderSimple", "KSampler"
 LOAD, LORA, ADJUST = "ADN_LoadMotionModel", "ADN_LoadMotionLoRA", "ADN_AdjustMotionModel"
-START, SPARSE = "ADN_StartFromPicture", "ADN_LoadSparseCtrl"
+START, SPARSE, CAMERA = "ADN_StartFromPicture", "ADN_LoadSparseCtrl", "ADN_CameraPath"
 APPLY, BLOCKS, WINDOWS, PREVIEW = "ADN_ApplyMotionModel", "ADN_BlockWeights", "ADN_ContextWindows", "ADN_PreviewWindows"
 PIECES, FRAMES, STEPS = "ADN_ContextSampler", "ADN_FrameSchedule", "ADN_StepSchedule"
 V3, V2, I2V = "mm_sd15_v3.safetensors", "mm_sd_v15_v2.ckpt", "AnimateLCM_sd15_i2v.ckpt"
@@ -47,10 +48,10 @@ SETTINGS_OF_AUTHORS = {
     "cfg": 7.5,
     "scheduler": "ddim_uniform",
 }
-SPARSE_RGB = "v3_sd15_sparsectrl_rgb.ckpt"
+SPARSE_RGB, CAMERA_CTRL = "v3_sd15_sparsectrl_rgb.ckpt", "CameraCtrl.ckpt"
 ZOOM, PAN = "v2_lora_ZoomIn.ckpt", "v2_lora_PanLeft.ckpt"
 
-WIDTHS = {LOAD: 330, LORA: 330, ADJUST: 330, START: 330, SPARSE: 430}
+WIDTHS = {LOAD: 330, LORA: 330, ADJUST: 330, START: 330, SPARSE: 430, CAMERA: 400}
 """Of nodes that show a line of text after a run; the others have the page's own."""
 
 
@@ -143,6 +144,19 @@ GRAPHS = {
             folded(SAMPLER, 2, positive=3, negative=3),
         ),
         (folded("PreviewAny", 0, source=2),),
+    ),
+    CAMERA: Picture(
+        (
+            folded(LOAD, 0, {"model_name": V3}),
+            Node(
+                CAMERA,
+                1,
+                {"camera_file": CAMERA_CTRL, "path": "0: static, 4: pan left 1.0\n12: zoom in 0.6 + tilt up 0.3 ease"},
+                {"motion_model": 0},
+            ),
+            folded(APPLY, 2, motion_model=1),
+        ),
+        (folded(CHECKPOINT), folded(APPLY, model=3, motion_model=1), shown(4)),
     ),
     WINDOWS: behind_apply(WINDOWS),
     PIECES: Picture(
@@ -301,6 +315,7 @@ def make_models(comfyui: Path, base: Path) -> None:
     controlnet = models / "controlnet"
     controlnet.mkdir()
     torch.save(seeded.halved(sparse_state("rgb", seeded.CHANNELS)), controlnet / SPARSE_RGB)
+    torch.save(camera_file(seeded.CHANNELS), models / "animatediff_models" / CAMERA_CTRL)
     loras = models / "animatediff_motion_lora"
     loras.mkdir()
     for name in (ZOOM, PAN):

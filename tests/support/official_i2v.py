@@ -64,6 +64,12 @@ def motion_of(state: dict[str, torch.Tensor]):
     return patcher_of(model.requires_grad_(False))
 
 
+def camera_state(seed: int) -> dict[str, torch.Tensor]:
+    """A CameraCtrl file's tensors."""
+    processors = {key: value for key, value in weights("camera_unet", seed).items() if ".processor.qkv_merge." in key}
+    return processors | weights("camera_encoder", seed + 1)
+
+
 def patcher_of(model):
     device = comfy.model_management.get_torch_device()
     return comfy.model_patcher.CoreModelPatcher(model, load_device=device, offload_device=torch.device("cpu"))

@@ -1,0 +1,185 @@
+"""Where a camera is in each frame of a clip: a path in words, or a pose file; and the rays that CameraCtrl sees.
+
+Poses are rows of 16 numbers: focal lengths and centre (fx fy cx cy, as shares of the picture's size), then the 3 x 4
+matrix from the world to the camera, row by row.
+Sources: CameraCtrl, arXiv:2404.02101, section 3.2; the presets are those of its authors' demos, as in
+ComfyUI-AnimateDiff-Evolved; pose files are RealEstate10K's.
+"""
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from .camera_path import BASE, FULL_SHIFT, FULL_TURN, LENS, PRESETS, SIZE, rotation
+
+Vector = tuple[float, ...]
+"""Turns about x, y and z, then ways along them."""
+MOVES: dict[str, Vector] = {name.lower(): (*move.turn, *move.shift) for name, move in PRESETS.items()}
+EXAMPLE = "'0: pan left 1.0, 16: zoom in 0.6 + tilt up 0.3 ease'"
+
+
+@dataclass(frozen=True)
+class Leg:
+    """One move of a path."""
+
+    start: int
+    """The frame at which it begins."""
+    vector: Vector
+    """Of MOVES, times their speeds, together."""
+    ease: bool = False
+    """Whether it begins and ends slowly."""
+
+
+@dataclass(frozen=True)
+class Path:
+    """A path in words."""
+
+    legs: tuple[Leg, ...]
+
+    def poses(self, frames: int) -> Tensor:
+        """(frames 16) in float64. A leg goes on from where the one before it has come to, without a frame of rest."""
+        found, before = [], torch.eye(4, dtype=torch.float64)
+        ends = [leg.start for leg in self.legs[1:]] + [max(frames - 1, self.legs[-1].start)]
+        for leg, end in zip(self.legs, ends, strict=True):
+            length = end - leg.start
+            steps = [eased(step, length) if leg.ease else float(step) for step in range(length + 1)]
+            placed = [moved(leg.vector, step / BASE) @ before for step in steps]
+            found += placed if leg is self.legs[0] else placed[1:]
+            before = placed[-1]
+        matrices = torch.stack(found)[:frames, :3].flatten(1)
+        return torch.cat([torch.tensor(LENS, dtype=torch.float64).expand(len(matrices), -1), matrices], dim=1)
+
+
+@dataclass(frozen=True, eq=False)
+class Poses:
+    """Those of a file; after the last one the camera rests."""
+
+    rows: Tensor
+    """(n 16)"""
+
+    def poses(self, frames: int) -> Tensor:
+        return self.rows[[min(frame, len(self.rows) - 1) for frame in range(frames)]]
+
+
+def eased(step: int, length: int) -> float:
+    share = step / max(length, 1)
+    return length * share * share * (3 - 2 * share)
+
+
+def moved(vector: Vector, share: float) -> Tensor:
+    """The 4 x 4 matrix from the world to a camera that has gone `share` of the way; turns about x come first."""
+    result = torch.eye(4, dtype=torch.float64)
+    result[:3, :3] = rotation(torch.tensor([[share * FULL_TURN * turn for turn in vector[:3]]], dtype=torch.float64))[0]
+    result[:3, 3] = torch.tensor([share * FULL_SHIFT * way for way in vector[3:]], dtype=torch.float64)
+    return result
+
+
+def camera_path(text: str, speed: float = 1.0) -> Path | Poses:
+    """A path in words, or a pasted pose file. Raises ValueError with what is wrong in it, and where."""
+    lines = [line for line in text.strip().splitlines() if line.strip()]
+    if any(len(line.split()) > 12 for line in lines):
+        return Poses(pose_rows(text))
+    legs = []
+    for entry in re.split(r"[,\n;\uff0c\uff1b]+", text):
+        if entry.strip():
+            legs.append(leg_of(entry.strip(), speed, bool(legs)))
+    if not legs:
+        raise ValueError(f"path is empty. Write where the camera goes, as in {EXAMPLE}.")
+    starts = [leg.start for leg in legs]
+    if starts[0] != 0 or any(later <= earlier for earlier, later in zip(starts, starts[1:], strict=False)):
+        raise ValueError(f"The frames of path are {starts}, and must begin with 0 and rise. As in {EXAMPLE}.")
+    return Path(tuple(legs))
+
+
+def leg_of(entry: str, speed: float, needs_frame: bool) -> Leg:
+    found = re.fullmatch(r"(?:(\d+)\s*[:\uff1a]\s*)?(.*?)(\s+ease)?", entry.lower())
+    frame, moves, ease = found.groups()
+    if frame is None and needs_frame:
+        raise ValueError(f"'{entry}' in path has no frame to begin at. Write it before a colon, as in {EXAMPLE}.")
+    vector = [0.0] * 6
+    for move in moves.split("+"):
+        parts = re.fullmatch(r"\s*([a-z ]+?)\s*(-?\d+(?:\.\d+)?)?\s*", move)
+        name = " ".join(parts[1].split()) if parts else ""
+        if name not in MOVES:
+            raise ValueError(
+                f"'{move.strip()}' in path is no move of the camera. Write one of: {', '.join(MOVES)}; behind it its "
+                f"speed, as in {EXAMPLE}."
+            )
+        share = speed * float(parts[2] or 1.0)
+        vector = [a + share * b for a, b in zip(vector, MOVES[name], strict=True)]
+    return Leg(int(frame or 0), tuple(vector), bool(ease))
+
+
+def pose_rows(text: str) -> Tensor:
+    """(n 16) of a RealEstate10K file: a line with an address, which may be left out, then 19 numbers a line.
+
+    Raises ValueError with the line, and the column where a number is wrong.
+    """
+    rows = []
+    for number, line in enumerate(text.splitlines(), 1):
+        words = line.split()
+        if not words or (not rows and len(words) == 1):
+            continue
+        if len(words) != 19:
+            raise ValueError(f"Line {number} of the poses has {len(words)} columns, and must have 19 (RealEstate10K).")
+        for column, word in enumerate(words, 1):
+            try:
+                finite = math.isfinite(float(word))
+            except ValueError:
+                finite = False
+            if not finite:
+                raise ValueError(f"Line {number}, column {column} of the poses is '{word}', and must be a number.")
+        row = [float(word) for word in words]
+        rotation = torch.tensor(row[7:], dtype=torch.float64).view(3, 4)[:, :3]
+        if (rotation @ rotation.T - torch.eye(3)).abs().max() > 1e-2 or rotation.det() < 0:
+            raise ValueError(
+                f"Columns 8 to 18 in line {number} of the poses are no rotation: its rows must have the length 1 and "
+                "stand at right angles."
+            )
+        rows.append([*row[1:5], *row[7:]])
+    if not rows:
+        raise ValueError("The poses are empty. Paste a RealEstate10K file: 19 numbers a line.")
+    return torch.tensor(rows, dtype=torch.float64)
+
+
+def rays(poses: Tensor, height: int, width: int) -> Tensor:
+    """What CameraCtrl sees of poses (f 16): (f 6 height width) in float32, moment and direction of each pixel's ray.
+
+    Poses count from the first one's camera, as in training.
+    """
+    (fx, fy, cx, cy), matrices = poses[:, :4].double().unbind(1), poses[:, 4:].double().view(-1, 3, 4)
+    taken = SIZE[0] / SIZE[1]
+    if taken > width / height:  # the picture is cut at its sides
+        fx = height * taken * fx / width
+    else:
+        fy = width / taken * fy / height
+    to_world = relative(matrices)
+    x, y = torch.arange(width, dtype=torch.float64) + 0.5, torch.arange(height, dtype=torch.float64) + 0.5
+    across = (x - (cx * width)[:, None]) / (fx * width)[:, None]
+    down = (y - (cy * height)[:, None]) / (fy * height)[:, None]
+    size = len(poses), height, width
+    parts = across[:, None, :].expand(size), down[:, :, None].expand(size), torch.ones(size, dtype=torch.float64)
+    direction = torch.nn.functional.normalize(torch.stack(parts, dim=-1), dim=-1)
+    direction = torch.einsum("frc,fhwc->fhwr", to_world[:, :3, :3], direction)
+    origin = to_world[:, None, None, :3, 3].expand_as(direction)
+    moment = torch.linalg.cross(origin, direction, dim=-1)
+    return torch.cat([moment, direction], dim=-1).permute(0, 3, 1, 2).float()
+
+
+def relative(matrices: Tensor) -> Tensor:
+    """World to camera (f 3 4) -> camera to world (f 4 4), where the world is the first camera's."""
+    last = torch.tensor([0.0, 0.0, 0.0, 1.0], dtype=matrices.dtype).expand(len(matrices), 1, 4)
+    whole = torch.cat([matrices, last], dim=1)
+    found = whole[0] @ torch.linalg.inv(whole)
+    found[0] = torch.eye(4, dtype=matrices.dtype)
+    return found
+
+
+def places(poses: Tensor) -> Sequence[tuple[Vector, Vector]]:
+    """For a drawing: where each camera of poses (f 16) is (x y z), and where it looks."""
+    to_world = relative(poses[:, 4:].view(-1, 3, 4))
+    return [(tuple(each[:3, 3].tolist()), tuple(each[:3, 2].tolist())) for each in to_world]
