@@ -24,6 +24,9 @@ FORMS = [
     "blocks",
     "grid",
     "measure",
+    "training",
+    "training_options",
+    "training_files",
     "compat.artventure",
 ]
 """The files here that end in NODES."""

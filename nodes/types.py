@@ -13,3 +13,9 @@ BlockWeights = io.Custom("BLOCK_WEIGHTS")
 
 TrainingExamples = io.Custom("TRAINING_EXAMPLES")
 """A `training.examples.Examples`: clips that the VAE and the text encoder have seen already."""
+
+TrainingOptions = io.Custom("TRAINING_OPTIONS")
+"""A `training.plan.TrainingOptions`."""
+
+LossMap = io.Custom("LOSS_MAP")
+"""The host's: {"loss": [of each step]}, which its Plot Loss Graph draws."""

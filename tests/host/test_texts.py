@@ -108,7 +108,7 @@ def test_picture(node_id, language):
 def messages() -> list[str]:
     """Every text in the pack's own code, as it is put together; a value that is put in is a NUL."""
     found = []
-    for room in ("motion", "sampling", "nodes"):
+    for room in ("motion", "sampling", "training", "nodes"):
         for path in (ROOT / room).rglob("*.py"):
             for node in ast.walk(ast.parse(path.read_text("utf-8"))):
                 if isinstance(node, ast.JoinedStr):

@@ -40,6 +40,7 @@ LOAD, LORA, ADJUST = "ADN_LoadMotionModel", "ADN_LoadMotionLoRA", "ADN_AdjustMot
 START, SPARSE, CAMERA = "ADN_StartFromPicture", "ADN_LoadSparseCtrl", "ADN_CameraPath"
 APPLY, BLOCKS, WINDOWS, PREVIEW = "ADN_ApplyMotionModel", "ADN_BlockWeights", "ADN_ContextWindows", "ADN_PreviewWindows"
 PIECES, FRAMES, STEPS = "ADN_ContextSampler", "ADN_FrameSchedule", "ADN_StepSchedule"
+TRAIN, OPTIONS = "ADN_TrainMotionLoRA", "ADN_TrainingOptions"
 V3, V2, I2V = "mm_sd15_v3.safetensors", "mm_sd_v15_v2.ckpt", "AnimateLCM_sd15_i2v.ckpt"
 SETTINGS_OF_AUTHORS = {
     "seed": 42,
@@ -238,6 +239,41 @@ GRAPHS = {
             folded(BLOCKS),
             Node(BLOCKS, 1, {"part": "up", "level": 3, "motion_scale": 0.7}, {"block_weights": 0}),
             folded(APPLY, 2, block_weights=1),
+        )
+    ),
+    TRAIN: Picture(
+        (
+            folded(CHECKPOINT),
+            folded(LOAD, 0, {"model_name": V2}),
+            Node(OPTIONS, 0, {}),
+            Node(TRAIN, 1, {}, {"model": 0, "motion_model": 1, "options": 2}),
+            folded(APPLY, 2, motion_model=3),
+        )
+    ),
+    "ADN_TrainMotionModel": Picture(
+        (
+            folded(CHECKPOINT),
+            Node("ADN_TrainMotionModel", 1, {}, {"model": 0}),
+            folded(APPLY, 2, model=0, motion_model=1),
+        )
+    ),
+    "ADN_TrainDomainAdapter": Picture(
+        (folded(CHECKPOINT), Node("ADN_TrainDomainAdapter", 1, {}, {"model": 0}), folded(SAMPLER, 2, model=1))
+    ),
+    OPTIONS: Picture((Node(OPTIONS, 0, {"noise_offset": 0.05}), folded(TRAIN, 1, options=0))),
+    "ADN_SaveMotionModel": Picture(
+        (
+            folded(LOAD, 0, {"model_name": V2}),
+            folded(LORA, 1, {"lora_name": ZOOM}, motion_model=0),
+            Node("ADN_SaveMotionModel", 2, {"name": "v2_zooming"}, {"motion_model": 1}),
+        )
+    ),
+    "ADN_SaveMotionLoRA": Picture(
+        (
+            folded(LOAD, 0, {"model_name": V2}),
+            folded(LORA, 1, {"lora_name": ZOOM}, motion_model=0),
+            folded(LORA, 2, {"lora_name": PAN}, motion_model=1),
+            Node("ADN_SaveMotionLoRA", 3, {"name": "zoom_and_pan"}, {"motion_model": 2}),
         )
     ),
 }
