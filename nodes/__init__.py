@@ -27,6 +27,8 @@ FORMS = [
     "training",
     "training_options",
     "training_files",
+    "training_data",
+    "training_clips",
     "compat.artventure",
 ]
 """The files here that end in NODES."""

@@ -19,3 +19,6 @@ TrainingOptions = io.Custom("TRAINING_OPTIONS")
 
 LossMap = io.Custom("LOSS_MAP")
 """The host's: {"loss": [of each step]}, which its Plot Loss Graph draws."""
+
+TrainingClips = io.Custom("TRAINING_CLIPS")
+"""A `training.dataset.Clips`: clips that are decoded when they are encoded."""

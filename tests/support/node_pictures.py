@@ -15,6 +15,7 @@ from io import BytesIO
 from pathlib import Path
 
 import seeded
+import template_cards
 import torch
 from browser import ready, started
 from cameras import camera_file
@@ -50,6 +51,10 @@ SETTINGS_OF_AUTHORS = {
     "scheduler": "ddim_uniform",
 }
 SPARSE_RGB, CAMERA_CTRL = "v3_sd15_sparsectrl_rgb.ckpt", "CameraCtrl.ckpt"
+CLIPS, STILLS, MOVE, ENCODE = "ADN_ClipDataset", "ADN_StillsDataset", "ADN_CameraMove", "ADN_EncodeClips"
+FROM_IMAGES, FROM_LATENTS = "ADN_ClipsFromImages", "ADN_ClipsFromLatents"
+VIDEOS_OF, PHOTOS = "waves", "photos"
+"""Folders of the host's input, with videos and with pictures."""
 ZOOM, PAN = "v2_lora_ZoomIn.ckpt", "v2_lora_PanLeft.ckpt"
 
 WIDTHS = {LOAD: 330, LORA: 330, ADJUST: 330, START: 330, SPARSE: 430, CAMERA: 400}
@@ -276,6 +281,36 @@ GRAPHS = {
             Node("ADN_SaveMotionLoRA", 3, {"name": "zoom_and_pan"}, {"motion_model": 2}),
         )
     ),
+    CLIPS: Picture((Node(CLIPS, 0, {"folder": VIDEOS_OF}), folded(ENCODE, 1, clips=0)), (folded(CHECKPOINT),)),
+    STILLS: Picture((Node(STILLS, 0, {"folder": PHOTOS}), folded(MOVE, 1, clips=0)), (folded(CHECKPOINT),)),
+    FROM_IMAGES: Picture(
+        (
+            folded("LoadVideo", 0, {"file": seeded.VIDEO}),
+            folded("GetVideoComponents", 0, video=0),
+            Node(FROM_IMAGES, 1, {"caption": "a square that wanders"}, {"images": 1}),
+            folded(ENCODE, 2, clips=2),
+        ),
+        (folded(CHECKPOINT),),
+    ),
+    FROM_LATENTS: Picture(
+        (
+            folded("VAEEncode"),
+            folded("CLIPTextEncode", 0, {"text": "a river in summer"}),
+            folded("CLIPTextEncode"),
+            Node(FROM_LATENTS, 1, {}, {"latents": 0, "conditioning": 1, "empty": 2}),
+        )
+    ),
+    MOVE: Picture(
+        (
+            folded(STILLS, 0, {"folder": PHOTOS}),
+            Node(MOVE, 1, {"move": "pan left"}, {"clips": 0}),
+            folded(ENCODE, 2, clips=1),
+        ),
+        (folded(CHECKPOINT),),
+    ),
+    ENCODE: Picture(
+        (folded(CHECKPOINT), folded(CLIPS), Node(ENCODE, 1, {"variants": 4}, {"clips": 1, "vae": 0, "clip": 0}))
+    ),
 }
 
 BUILD = """nodes => {
@@ -348,6 +383,8 @@ def make_models(comfyui: Path, base: Path) -> None:
     for name, family in ((V2, "v2"), (I2V, "animatelcm_i2v")):
         torch.save(seeded.halved(motion_state(family, seeded.CHANNELS)), models / "animatediff_models" / name)
     seeded.save_picture(base / "input" / seeded.PICTURE)
+    seeded.save_video(base / "input" / seeded.VIDEO)
+    template_cards.save_data_sets(base / "input", VIDEOS_OF, PHOTOS)
     controlnet = models / "controlnet"
     controlnet.mkdir()
     torch.save(seeded.halved(sparse_state("rgb", seeded.CHANNELS)), controlnet / SPARSE_RGB)

@@ -73,6 +73,19 @@ def save_inputs(folder: Path, side: int = 256, count: int = 24) -> None:
     seeded.save_frames(folder / seeded.VIDEO, [np.asarray(scene(side, index / (count - 1))) for index in range(count)])
 
 
+def save_data_sets(folder: Path, videos: str, photos: str, side: int = 320) -> None:
+    """Two folders to train on: boats that sail at their own pace, and boats that lie at their places."""
+    import numpy as np
+
+    for number, (name, pace) in enumerate({"harbour": 0.4, "regatta": 1.0, "evening": 0.7}.items()):
+        places = [number / 10 + pace * index / 70 for index in range(64)]
+        seeded.save_frames(folder / videos / f"{name}.mp4", [np.asarray(scene(side, place)) for place in places])
+        (folder / videos / f"{name}.txt").write_text("a boat that sails on the sea", "utf-8")
+        (folder / photos).mkdir(exist_ok=True)
+        scene(side, number / 3).save(folder / photos / f"{name}.png")
+        (folder / photos / f"{name}.txt").write_text("a boat on the sea", "utf-8")
+
+
 def put(card: Image.Image, picture: Image.Image, x: float, y: float, border: Color = INK, width: int = 3) -> None:
     """A frame with its border; x, y and side in the card's 512 pixels."""
     left, top, edge = round(x * DETAIL), round(y * DETAIL), width * DETAIL
