@@ -27,7 +27,7 @@ _check_host(comfyui_version.__version__)
 from comfy_api.latest import ComfyExtension  # noqa: E402
 
 from .motion.load import register_folders  # noqa: E402
-from .nodes import NODES, first_card, replaced  # noqa: E402
+from .nodes import NODES, before_run, first_card, replaced  # noqa: E402
 from .nodes.compat import renamed  # noqa: E402
 
 register_folders()
@@ -45,4 +45,5 @@ class AnimateDiffExtension(ComfyExtension):
 async def comfy_entrypoint() -> AnimateDiffExtension:
     renamed.register()
     first_card.register()
+    before_run.register()
     return AnimateDiffExtension()

@@ -5,7 +5,7 @@ from comfy_api.latest import io
 from ..motion.adjust import Adjustments, PositionAdjust, WeightAdjust
 from ..motion.load import readjusted
 from ..motion.settings import in_range
-from .text import show
+from .text import said
 from .types import MotionModel
 
 
@@ -50,7 +50,6 @@ class AdjustMotionModel(io.ComfyNode):
                 multiplier("attention_weights", "Multiplies the weights of its attentions."),
             ],
             outputs=[MotionModel.Output(display_name="motion_model")],
-            hidden=[io.Hidden.unique_id],
         )
 
     @classmethod
@@ -64,8 +63,7 @@ class AdjustMotionModel(io.ComfyNode):
         tables = (PositionAdjust(cap=use_frames, length=stretch_to),) if use_frames or stretch_to else ()
         changed = (WeightAdjust(mult=mult),) if set(mult.values()) != {1.0} else ()
         motion_model = readjusted(motion_model, Adjustments(tables, changed))
-        show(cls, motion_model.model.format.summary())
-        return io.NodeOutput(motion_model)
+        return io.NodeOutput(motion_model, ui=said(motion_model.model.format.summary()))
 
 
 NODES = [AdjustMotionModel]

@@ -8,7 +8,7 @@ from ..sampling.run import watch
 from ..sampling.sigmas.beta_schedules import AUTO, CHOICES, with_beta_schedule
 from ..sampling.values.schedules import times
 from .inputs import schedule, strength
-from .text import show
+from .text import said
 from .types import BlockWeights, MotionModel
 
 
@@ -73,7 +73,6 @@ class ApplyMotionModel(io.ComfyNode):
                 BlockWeights.Input("block_weights", optional=True, tooltip="Strengths of single blocks."),
             ],
             outputs=[io.Model.Output(display_name="model")],
-            hidden=[io.Hidden.unique_id],
         )
 
     @classmethod
@@ -102,8 +101,7 @@ class ApplyMotionModel(io.ComfyNode):
         if beta_schedule == AUTO:
             beta_schedule = motion_model.model.format.family.beta_schedule
         model = with_beta_schedule(watch(attach(model, motion_model, settings)), beta_schedule)
-        show(cls, f"Noise schedule: {beta_schedule}")
-        return io.NodeOutput(model)
+        return io.NodeOutput(model, ui=said(f"Noise schedule: {beta_schedule}"))
 
 
 NODES = [ApplyMotionModel]

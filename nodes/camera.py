@@ -10,7 +10,7 @@ from ..motion.settings import STRONGEST, in_range
 from ..sampling.values.camera_drawing import drawing
 from ..sampling.values.schedules import times
 from .inputs import schedule, strength
-from .text import show
+from .text import said
 from .types import MotionModel
 
 FASTEST = 100.0
@@ -66,7 +66,7 @@ class CameraPath(io.ComfyNode):
                 schedule("strength_schedule", "Multiplies strength over frames, regions or the sampling."),
             ],
             outputs=[MotionModel.Output(display_name="motion_model")],
-            hidden=[io.Hidden.unique_id, io.Hidden.prompt, io.Hidden.extra_pnginfo],
+            hidden=[io.Hidden.prompt, io.Hidden.extra_pnginfo],
         )
 
     @classmethod
@@ -79,9 +79,9 @@ class CameraPath(io.ComfyNode):
         motion_model = with_camera(motion_model, camera, found, strength)
         is_words = isinstance(found, Path)
         frames = found.legs[-1].start + TRAINED_FRAMES if is_words else len(found.rows)
-        show(cls, f"{len(found.legs)} moves" if is_words else f"{len(found.rows)} poses")
-        image = drawing(found.poses(frames))
-        return io.NodeOutput(motion_model, ui=ui.PreviewImage(image, cls=cls))
+        words = f"{len(found.legs)} moves" if is_words else f"{len(found.rows)} poses"
+        shown = ui.PreviewImage(drawing(found.poses(frames)), cls=cls).as_dict() | said(words)
+        return io.NodeOutput(motion_model, ui=shown)
 
 
 NODES = [CameraPath]

@@ -101,13 +101,25 @@ class ContextWindows(io.ComfyNode):
         context_stride: int,
         closed_loop: bool,
     ) -> io.NodeOutput:
-        if preset == presets.CUSTOM:
-            plan = WindowPlan(
-                context_schedule, context_length, context_overlap, context_stride, closed_loop, fuse_method
-            )
-        else:
-            plan = presets.preset(preset, context_length)
+        plan = planned(
+            preset, context_length, context_overlap, context_schedule, fuse_method, context_stride, closed_loop
+        )
         return io.NodeOutput(watch(with_windows(model, plan)))
+
+
+def planned(
+    preset: str,
+    context_length: int,
+    context_overlap: int,
+    context_schedule: str,
+    fuse_method: str,
+    context_stride: int,
+    closed_loop: bool,
+) -> WindowPlan:
+    """The windows that the node's values ask for. Raises ValueError."""
+    if preset != presets.CUSTOM:
+        return presets.preset(preset, context_length)
+    return WindowPlan(context_schedule, context_length, context_overlap, context_stride, closed_loop, fuse_method)
 
 
 NODES = [ContextWindows]

@@ -5,8 +5,10 @@ from pathlib import Path
 import folder_paths
 from comfy_api.latest import io
 
-from ..sampling.clips.grid import HOLD, LOOP, Sheet, bytes_of, grid, titles
+from ..sampling.clips.grid import HOLD, LOOP, Sheet, bytes_of, columns_of, grid, titles
 from ..sampling.values.lists import Value, crossed, for_each, lines, titled, values
+from .inputs import mistake_in
+from .text import said
 
 FILES = "@name.txt takes the lines of a file in ComfyUI's input folder."
 
@@ -24,17 +26,6 @@ def input_file(name: str) -> str:
     if not path.is_file():
         raise ValueError(f"There is no file '{name}' in ComfyUI's input folder. Put it there, or correct the name.")
     return path.read_text(encoding="utf-8-sig")
-
-
-def mistake(make, *texts: str | None) -> bool | str:
-    """For `validate_inputs`: True, or what is wrong with texts of the node. None is one that comes from another."""
-    if None in texts:
-        return True
-    try:
-        make(*texts)
-    except ValueError as error:
-        return str(error)
-    return True
 
 
 def changes(*texts: str | None) -> list[float]:
@@ -81,8 +72,8 @@ class PromptList(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, prompts: str, negative: str) -> bool | str:
-        return mistake(pairs, prompts, negative)
+    def validate_inputs(cls, prompts: str | None, negative: str | None) -> bool | str:
+        return negative is None or mistake_in(prompts, lambda text: pairs(text, negative))
 
     @classmethod
     def fingerprint_inputs(cls, prompts: str, negative: str) -> list[float]:
@@ -124,8 +115,8 @@ class CompareSettings(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, across: str, down: str) -> bool | str:
-        return mistake(axes, across, down)
+    def validate_inputs(cls, across: str | None, down: str | None) -> bool | str:
+        return down is None or mistake_in(across, lambda text: axes(text, down))
 
     @classmethod
     def fingerprint_inputs(cls, across: str, down: str, **_) -> list[float]:
@@ -192,7 +183,8 @@ class ClipGrid(io.ComfyNode):
     ) -> io.NodeOutput:
         sheet = Sheet(columns[0], gap[0], titles(captions), titles(titles_above), titles(titles_beside))
         clips = decoded(images, samples, vae)
-        return io.NodeOutput(grid(clips, sheet, shorter[0]))
+        words = f"{len(clips)} clips, {columns_of(len(clips), sheet)} in a row"
+        return io.NodeOutput(grid(clips, sheet, shorter[0]), ui=said(words))
 
 
 def decoded(images: list | None, samples: list | None, vae: list | None) -> list:

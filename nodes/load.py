@@ -4,7 +4,7 @@ import folder_paths
 from comfy_api.latest import io
 
 from ..motion.load import MOTION_MODELS, load_motion_model
-from .text import show
+from .text import said
 from .types import MotionModel
 
 
@@ -44,14 +44,12 @@ class LoadMotionModel(io.ComfyNode):
                 )
             ],
             outputs=[MotionModel.Output(display_name="motion_model")],
-            hidden=[io.Hidden.unique_id],
         )
 
     @classmethod
     def execute(cls, model_name: str) -> io.NodeOutput:
         motion_model = load_motion_model(folder_paths.get_full_path_or_raise(MOTION_MODELS, model_name))
-        show(cls, motion_model.model.format.summary())
-        return io.NodeOutput(motion_model)
+        return io.NodeOutput(motion_model, ui=said(motion_model.model.format.summary()))
 
 
 NODES = [LoadMotionModel]

@@ -8,7 +8,7 @@ from ..motion.lora import load_motion_lora, with_motion_lora
 from ..motion.low_rank import MotionLoRA
 from ..motion.settings import STRONGEST
 from .inputs import schedule, strength
-from .text import show
+from .text import said
 from .types import MotionModel
 
 
@@ -55,14 +55,12 @@ class LoadMotionLoRA(io.ComfyNode):
                 schedule("strength_schedule", "Multiplies the strength over frames, regions or the sampling."),
             ],
             outputs=[MotionModel.Output(display_name="motion_model")],
-            hidden=[io.Hidden.unique_id],
         )
 
     @classmethod
     def execute(cls, motion_model, lora_name: str, strength: float, strength_schedule=None) -> io.NodeOutput:
         motion_model, line = with_motion_lora(motion_model, lora_named(lora_name), strength, strength_schedule)
-        show(cls, line)
-        return io.NodeOutput(motion_model)
+        return io.NodeOutput(motion_model, ui=said(line))
 
 
 NODES = [LoadMotionLoRA]

@@ -8,6 +8,7 @@ from ..sampling.clips.chart import chart
 from ..sampling.clips.measures import mean, measure, report
 from ..sampling.pieces import windows_of
 from ..sampling.windows.plan import windows
+from .text import said
 
 
 class MeasureMotion(io.ComfyNode):
@@ -47,7 +48,9 @@ class MeasureMotion(io.ComfyNode):
         found = measure(images, windows(plan, frames, 0) if plan is not None and plan.applies_to(frames) else ())
         picture, seam = chart(found), found.seam()
         numbers = (mean(found.strength), *found.whole(), mean(found.flicker), math.nan if seam is None else seam)
-        return io.NodeOutput(picture, *numbers, found.drift[-1], report(found), ui=ui.PreviewImage(picture, cls=cls))
+        words = report(found)
+        shown = ui.PreviewImage(picture, cls=cls).as_dict() | said(words)
+        return io.NodeOutput(picture, *numbers, found.drift[-1], words, ui=shown)
 
 
 NODES = [MeasureMotion]

@@ -14,7 +14,7 @@ from ..motion.picture_channels import MOVEMENTS, Movement
 from ..motion.settings import STRONGEST, in_range
 from ..sampling.values.schedules import times
 from .inputs import schedule, strength
-from .text import show
+from .text import said
 from .types import MotionModel
 
 
@@ -92,7 +92,6 @@ class StartFromPicture(io.ComfyNode):
                 ),
             ],
             outputs=[MotionModel.Output(display_name="motion_model")],
-            hidden=[io.Hidden.unique_id],
         )
 
     @classmethod
@@ -119,8 +118,8 @@ class StartFromPicture(io.ComfyNode):
         height, width = (vae.spacial_compression_encode() * side for side in latents.shape[-2:])
         name, count = motion_model.model.format.family.name, len(latents)
         pictures = "1 picture" if count == 1 else f"{count} pictures in turn"
-        show(cls, f"{name}: {pictures}, {width} x {height}")
-        return io.NodeOutput(starting_from(motion_model, reference))
+        words = f"{name}: {pictures}, {width} x {height}"
+        return io.NodeOutput(starting_from(motion_model, reference), ui=said(words))
 
 
 NODES = [StartFromPicture]

@@ -5,7 +5,7 @@ from comfy_api.latest import io
 from ..sampling.values.schedules import times as product_of  # `times` is an input
 from ..sampling.values.sound import LOUDNESS, SOURCES, sound_values
 from .inputs import schedule
-from .text import show
+from .text import drawn
 from .types import StrengthSchedule
 
 
@@ -64,7 +64,6 @@ class SoundSchedule(io.ComfyNode):
                 StrengthSchedule.Output(display_name="schedule"),
                 io.String.Output(display_name="text", tooltip="The values as text, as in Frame Schedule."),
             ],
-            hidden=[io.Hidden.unique_id],
         )
 
     @classmethod
@@ -84,8 +83,8 @@ class SoundSchedule(io.ComfyNode):
         heard = f"{source}: {len(found.values)} frames"
         if min(found.values) == max(found.values):
             heard = f"nothing of that is heard: {found.values[0]:g} in every frame"
-        show(cls, f"{heard}; in a longer clip the last value holds")
-        return io.NodeOutput(product_of(found, times), found.text())
+        words = f"{heard}; in a longer clip the last value holds"
+        return io.NodeOutput(product_of(found, times), found.text(), ui=drawn(found.values, words))
 
 
 NODES = [SoundSchedule]

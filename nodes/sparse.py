@@ -8,7 +8,7 @@ from ..motion.sparse_net import RGB, load_sparse_net
 from ..sampling.sparse_control import SparseControl, SparseSettings
 from ..sampling.values.places import places
 from .inputs import schedule, strength
-from .text import show
+from .text import said
 
 NEAREST, NOTHING = "nearest", "nothing"
 KINDS = {
@@ -79,7 +79,6 @@ class LoadSparseCtrl(io.ComfyNode):
                 ),
             ],
             outputs=[io.ControlNet.Output(display_name="control_net")],
-            hidden=[io.Hidden.unique_id],
         )
 
     @classmethod
@@ -100,8 +99,7 @@ class LoadSparseCtrl(io.ComfyNode):
             strength=1.0 if strength_schedule is None else strength_schedule,
         )
         net = load_sparse_net(folder_paths.get_full_path_or_raise("controlnet", control_net_name))
-        show(cls, KINDS[net.model.kind])
-        return io.NodeOutput(SparseControl(net, settings))
+        return io.NodeOutput(SparseControl(net, settings), ui=said(KINDS[net.model.kind]))
 
 
 NODES = [LoadSparseCtrl]

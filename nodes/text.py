@@ -1,11 +1,26 @@
-"""A line of text on a node in the web page."""
+"""What a node says of its last run, in the web page: web/js/lines.js shows it.
+
+As the node's `ui`, so it also comes where the node is taken from the cache, and stays when the run has ended.
+"""
+
+from collections.abc import Sequence
 
 from comfy_api.latest import io
 from server import PromptServer
 
 
-def show(node: type[io.ComfyNode], text: str) -> None:
-    """Shows `text` on the node that is running; `node` lists io.Hidden.unique_id."""
+def said(text: str) -> dict[str, list]:
+    """For a NodeOutput's `ui`: a line of text, or some."""
+    return {"animatediff_text": [text]}
+
+
+def drawn(values: Sequence[float], text: str) -> dict[str, list]:
+    """For a NodeOutput's `ui`: a value for each frame as a curve, and a line of text."""
+    return {"animatediff_curve": [list(values)], **said(text)}
+
+
+def show_live(node: type[io.ComfyNode], text: str) -> None:
+    """Shows `text` on the node while it runs, after which the page takes it away; `node` lists io.Hidden.unique_id."""
     server = getattr(PromptServer, "instance", None)
     if server is not None and node.hidden is not None and node.hidden.unique_id:
         server.send_progress_text(text, node.hidden.unique_id)

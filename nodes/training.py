@@ -21,7 +21,7 @@ from ..training.plan import (
 )
 from ..training.report import Sampling
 from ..training.runs import Order, run, write
-from .text import show
+from .text import said, show_live
 from .training_forms import (
     ALIASES,
     CATEGORY,
@@ -43,10 +43,16 @@ def done(node: type[io.ComfyNode], order: Order, write_plan: bool, loaded) -> io
     """Runs it, or writes it down. loaded(path) gives what comes out at the node's first output, from the file."""
     if write_plan:
         path = write(order)
-        show(node, f"Written: {path}\nTrain it by: python custom_nodes/animatediff-native train {path}")
-        return io.NodeOutput(ExecutionBlocker(None), ExecutionBlocker(None), str(path))
-    state, (path, *_) = run(order, lambda text: show(node, text))
-    return io.NodeOutput(loaded(path), {"loss": state.losses}, str(path))
+        words = f"Written: {path}\nTrain it by: python custom_nodes/animatediff-native train {path}"
+        return io.NodeOutput(ExecutionBlocker(None), ExecutionBlocker(None), str(path), ui=said(words))
+    told = []
+
+    def tell(text: str) -> None:
+        told.append(text)
+        show_live(node, text)
+
+    state, (path, *_) = run(order, tell)
+    return io.NodeOutput(loaded(path), {"loss": state.losses}, str(path), ui=said(told[-1]) if told else None)
 
 
 def without_none(**inputs) -> dict:

@@ -5,7 +5,7 @@ from comfy_api.latest import io
 from ..training import camera
 from ..training.dataset import CameraMove
 from ..training.encode import CACHES, encode
-from .text import show
+from .text import said
 from .training_inputs import CATEGORY, shown
 from .types import TrainingClips, TrainingExamples
 
@@ -57,7 +57,7 @@ class CameraMoveNode(io.ComfyNode):
                 ),
             ],
             outputs=[TrainingClips.Output(display_name="clips")],
-            hidden=[io.Hidden.unique_id, io.Hidden.prompt, io.Hidden.extra_pnginfo],
+            hidden=[io.Hidden.prompt, io.Hidden.extra_pnginfo],
             is_output_node=True,
             is_experimental=True,
         )
@@ -101,15 +101,13 @@ class EncodeClips(io.ComfyNode):
                 ),
             ],
             outputs=[TrainingExamples.Output(display_name="clips")],
-            hidden=[io.Hidden.unique_id],
             is_experimental=True,
         )
 
     @classmethod
     def execute(cls, clips, vae, clip, variants: int, cache: str) -> io.NodeOutput:
         examples = encode(clips, vae, clip, variants, cache)
-        show(cls, examples.summary)
-        return io.NodeOutput(examples)
+        return io.NodeOutput(examples, ui=said(examples.summary))
 
 
 NODES = [CameraMoveNode, EncodeClips]

@@ -6,7 +6,7 @@ from comfy_api.latest import io
 from ..training.clips import HOLD, RANDOM, Taking
 from ..training.folder import FolderSettings, clips_in, state_of
 from ..training.graph import clips_of_images, examples_of_latents
-from .text import show
+from .text import said
 from .training_inputs import (
     CATEGORY,
     caption_inputs,
@@ -58,7 +58,7 @@ class ClipDataset(io.ComfyNode):
                 ),
             ],
             outputs=[TrainingClips.Output(display_name="clips")],
-            hidden=[io.Hidden.unique_id, io.Hidden.prompt, io.Hidden.extra_pnginfo],
+            hidden=[io.Hidden.prompt, io.Hidden.extra_pnginfo],
             is_output_node=True,
             is_experimental=True,
         )
@@ -110,7 +110,7 @@ class StillsDataset(io.ComfyNode):
                 repeats_input(),
             ],
             outputs=[TrainingClips.Output(display_name="clips")],
-            hidden=[io.Hidden.unique_id, io.Hidden.prompt, io.Hidden.extra_pnginfo],
+            hidden=[io.Hidden.prompt, io.Hidden.extra_pnginfo],
             is_output_node=True,
             is_experimental=True,
         )
@@ -168,7 +168,7 @@ class ClipsFromImages(io.ComfyNode):
                 TrainingClips.Input("clips", optional=True, tooltip="Clips that these are added to."),
             ],
             outputs=[TrainingClips.Output(display_name="clips")],
-            hidden=[io.Hidden.unique_id, io.Hidden.prompt, io.Hidden.extra_pnginfo],
+            hidden=[io.Hidden.prompt, io.Hidden.extra_pnginfo],
             is_input_list=True,
             is_output_node=True,
             is_experimental=True,
@@ -217,7 +217,6 @@ class ClipsFromLatents(io.ComfyNode):
                 ),
             ],
             outputs=[TrainingExamples.Output(display_name="clips")],
-            hidden=[io.Hidden.unique_id],
             is_input_list=True,
             is_experimental=True,
         )
@@ -225,8 +224,7 @@ class ClipsFromLatents(io.ComfyNode):
     @classmethod
     def execute(cls, latents: list[dict], conditioning: list, empty: list) -> io.NodeOutput:
         examples = examples_of_latents([latent["samples"] for latent in latents], conditioning, empty[0])
-        show(cls, examples.summary)
-        return io.NodeOutput(examples)
+        return io.NodeOutput(examples, ui=said(examples.summary))
 
 
 NODES = [ClipDataset, StillsDataset, ClipsFromImages, ClipsFromLatents]

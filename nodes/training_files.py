@@ -5,7 +5,7 @@ from comfy_api.latest import io
 from ..motion.load import MOTION_LORAS, MOTION_MODELS
 from ..training.export import DTYPES, export_path, save_motion_lora, save_motion_model
 from ..training.layouts import LAYOUTS
-from .text import show
+from .text import said
 from .training_forms import CATEGORY
 from .types import MotionModel
 
@@ -41,14 +41,12 @@ class SaveMotionModel(io.ComfyNode):
                 *file_inputs(MOTION_MODELS),
             ],
             outputs=[io.String.Output(display_name="file", tooltip="The path of the file.")],
-            hidden=[io.Hidden.unique_id],
         )
 
     @classmethod
     def execute(cls, motion_model, name: str, layout: str, dtype: str) -> io.NodeOutput:
         path = save_motion_model(motion_model, export_path(MOTION_MODELS, name), layout, dtype)
-        show(cls, f"Saved: {path}")
-        return io.NodeOutput(str(path))
+        return io.NodeOutput(str(path), ui=said(f"Saved: {path}"))
 
 
 class SaveMotionLoRA(io.ComfyNode):
@@ -67,14 +65,12 @@ class SaveMotionLoRA(io.ComfyNode):
                 *file_inputs(MOTION_LORAS),
             ],
             outputs=[io.String.Output(display_name="file", tooltip="The path of the file.")],
-            hidden=[io.Hidden.unique_id],
         )
 
     @classmethod
     def execute(cls, motion_model, name: str, layout: str, dtype: str) -> io.NodeOutput:
         path = save_motion_lora(motion_model, export_path(MOTION_LORAS, name), layout, dtype)
-        show(cls, f"Saved: {path}")
-        return io.NodeOutput(str(path))
+        return io.NodeOutput(str(path), ui=said(f"Saved: {path}"))
 
 
 NODES = [SaveMotionModel, SaveMotionLoRA]

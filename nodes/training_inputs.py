@@ -8,7 +8,7 @@ from comfy_api.latest import io, ui
 from ..training.clips import RANDOM, REFUSE, SHORT, STARTS
 from ..training.dataset import FITS, Clips, summary, warnings
 from ..training.sheet import contact_sheet
-from .text import show
+from .text import said
 
 CATEGORY = "animatediff/training"
 NO_FOLDER = "(no folder in ComfyUI's input yet)"
@@ -118,5 +118,5 @@ def repeats_input() -> io.Boolean.Input:
 
 def shown(node: type[io.ComfyNode], clips: Clips) -> io.NodeOutput:
     """The clips, with what was found and a contact sheet on the node."""
-    show(node, "\n".join([summary(clips), *warnings(clips)]))
-    return io.NodeOutput(clips, ui=ui.PreviewImage(contact_sheet(clips), cls=node))
+    sheet = ui.PreviewImage(contact_sheet(clips), cls=node).as_dict()
+    return io.NodeOutput(clips, ui=sheet | said("\n".join([summary(clips), *warnings(clips)])))

@@ -56,7 +56,7 @@ def run(node_id, **inputs):
     """(the node's first output, what the page shows)"""
     with torch.inference_mode():
         output = FORMS[node_id].execute(**inputs)
-    return output.result[0], output.ui and output.ui.as_dict()
+    return output.result[0], output.ui
 
 
 def clips(folder, taking=None, **words):

@@ -47,6 +47,8 @@ class ComfyServer:
         command = [sys.executable, "main.py", "--port", str(self.port), "--base-directory", str(self.base)]
         command += ["--output-directory", str(self.output), "--database-url", "sqlite:///:memory:"]
         command += ["--disable-auto-launch", "--disable-api-nodes", *self.options]
+        if page := os.environ.get("COMFYUI_PAGE"):
+            command += ["--front-end-root", page]
         if "--cpu" not in command and not has_gpu():
             command.append("--cpu")
         environment = os.environ | {"HF_HUB_OFFLINE": "1", "PYTHONUNBUFFERED": "1"}

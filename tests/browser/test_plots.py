@@ -1,0 +1,208 @@
+"""What our nodes show in the page: plots of schedules, whose points are dragged, and lines of text after a run."""
+
+import pytest
+from browser import SCREENSHOTS, needs_chromium, opened
+from comfy_server import ComfyServer
+from template_files import make_template_files
+from workflows import example
+
+pytestmark = needs_chromium
+
+MADE = """([kind, values]) => {
+    app.rootGraph.clear()
+    app.canvas.ds.scale = 1
+    app.canvas.ds.offset = [0, 0]
+    const node = LiteGraph.createNode(kind)
+    node.pos = [500, 200]
+    app.rootGraph.add(node)
+    for (const [name, value] of Object.entries(values)) node.widgets.find(widget => widget.name === name).value = value
+    node.setSize([420, node.computeSize()[1]])
+    app.canvas.setDirty(true, true)
+}"""
+VALUE = """name => app.rootGraph._nodes.find(node => node.type.startsWith('ADN_')).widgets
+    .find(widget => widget.name === name).value"""
+SETTING = "([name, value]) => app.extensionManager.setting.set(name, value)"
+SETTING_OF = """([kind, name, value]) => {
+    app.rootGraph._nodes.find(node => node.type === kind).widgets.find(widget => widget.name === name).value = value
+}"""
+RUN = """new Promise((done, fail) => {
+    app.api.addEventListener('execution_error', ({detail}) => fail(new Error(JSON.stringify(detail))), {once: true})
+    app.api.addEventListener('execution_success', () => setTimeout(done, 1000), {once: true})
+    app.queuePrompt(0, 1)
+})"""
+FORGET = "app.api.fetchApi('/free', {method: 'POST', body: JSON.stringify({unload_models: true, free_memory: true})})"
+LEFT, RIGHT, TOP, BOTTOM = 34, 10, 10, 16
+"""Pixels of web/js/plot.js around the curve."""
+
+
+@pytest.fixture(scope="module")
+def server(comfyui, tmp_path_factory):
+    base = tmp_path_factory.mktemp("plots")
+    make_template_files(comfyui, base, [example("Text to Animation")])
+    with ComfyServer(comfyui, base, "--cpu") as running:
+        running.post("/settings", {"Comfy.Minimap.Visible": False})
+        yield running
+
+
+@pytest.fixture(scope="module")
+def page(server):
+    with opened(server) as page:
+        page.keyboard.press("Escape")
+        page.wait_for_timeout(500)
+        yield page
+
+
+@pytest.fixture(params=["on the canvas", "as elements"])
+def way(request, page):
+    """How the page draws nodes: its classic view, and Nodes 2.0."""
+    page.evaluate(SETTING, ["Comfy.VueNodes.Enabled", request.param == "as elements"])
+    page.wait_for_timeout(500)
+    yield request.param
+    page.evaluate(SETTING, ["Comfy.VueNodes.Enabled", False])
+
+
+class Plot:
+    """The plot of the only node in the graph. last: its last frame, or 1 for the sampling; high: its highest value."""
+
+    def __init__(self, page, kind: str, last: float, high: float, **values):
+        self.page, self.last, self.high = page, last, high
+        page.evaluate(MADE, [kind, values])
+        self.canvas = page.locator("canvas.animatediff-plot")
+        self.canvas.wait_for(state="visible")
+        page.wait_for_timeout(800)
+
+    def at(self, place: float, value: float) -> tuple[float, float]:
+        box = self.canvas.bounding_box()
+        width, height = self.canvas.evaluate("canvas => [canvas.clientWidth, canvas.clientHeight]")
+        x = LEFT + (width - LEFT - RIGHT) * place / self.last
+        y = TOP + (height - TOP - BOTTOM) * (1 - value / self.high)
+        return box["x"] + x * box["width"] / width, box["y"] + y * box["height"] / height
+
+    def drag(self, start: tuple[float, float], end: tuple[float, float]) -> None:
+        self.page.mouse.move(*self.at(*start))
+        self.page.mouse.down()
+        self.page.mouse.move(*self.at(*end), steps=8)
+        self.page.mouse.up()
+        self.page.wait_for_timeout(200)
+
+    def text(self, name: str = "text") -> str:
+        return self.page.evaluate(VALUE, name)
+
+    def picture(self) -> str:
+        self.page.wait_for_timeout(400)
+        return self.canvas.evaluate("canvas => canvas.toDataURL()")
+
+
+def numbers(text: str) -> list[tuple[float, float, str]]:
+    """`0: 1.0, 8: 0.5 ease` -> (0, 1.0, ""), (8, 0.5, "ease")."""
+    entries = [entry.partition(":") for entry in text.split(",")]
+    return [(float(at.strip(" %")), float(rest.split()[0]), " ".join(rest.split()[1:])) for at, _, rest in entries]
+
+
+def test_a_point_is_dragged_and_the_text_follows(page, errors, way):
+    plot = Plot(page, "ADN_FrameSchedule", 15, 1.15, text="0: 1.0, 8: 0.5 ease")
+    plot.drag((8, 0.5), (11, 0.8))
+    page.screenshot(path=SCREENSHOTS / f"plot {way}.png")
+    first, second = numbers(plot.text())
+    assert first == (0, 1, "") and second == (11, pytest.approx(0.8, abs=0.03), "ease")
+    plot.drag(second[:2], (-3, 0.8))  # beyond its neighbour
+    assert numbers(plot.text())[1][0] == 1
+    assert not errors
+
+
+def test_undo_takes_a_drag_back(page):
+    plot = Plot(page, "ADN_FrameSchedule", 15, 1.15, text="0: 1.0, 8: 0.5 ease")
+    page.evaluate("app.extensionManager.workflow.activeWorkflow.changeTracker.checkState?.()")
+    page.evaluate("app.extensionManager.workflow.activeWorkflow.changeTracker.captureCanvasState?.()")
+    plot.drag((8, 0.5), (11, 0.8))
+    assert plot.text() != "0: 1.0, 8: 0.5 ease"
+    page.keyboard.press("Control+z")
+    page.wait_for_function(f"({VALUE})('text') === '0: 1.0, 8: 0.5 ease'", timeout=5_000)
+
+
+def test_points_come_and_go_by_a_double_click(page, way):
+    plot = Plot(page, "ADN_StepSchedule", 1, 1.15, text="0%: 1.0, 100%: 1.0 jump")
+    page.mouse.dblclick(*plot.at(0.5, 0.4))
+    page.wait_for_timeout(300)
+    assert numbers(plot.text())[1] == (pytest.approx(50, abs=1), pytest.approx(0.4, abs=0.03), "")
+    page.mouse.dblclick(*plot.at(*[numbers(plot.text())[1][0] / 100, numbers(plot.text())[1][1]]))
+    page.wait_for_timeout(300)
+    assert plot.text() == "0%: 1.0, 100%: 1.0 jump"
+
+
+def test_prompts_are_dragged_over_the_frames(page, way):
+    plot = Plot(page, "ADN_PromptTravel", 63, 1, prompts="0: a river in summer\n-16: the same river in snow")
+    page.screenshot(path=SCREENSHOTS / f"plot prompts {way}.png")
+    plot.drag((48, 0.5), (32, 0.5))
+    assert plot.text("prompts") == "0: a river in summer\n-32: the same river in snow"
+
+
+def test_it_is_drawn_while_it_is_typed(page, way):
+    plot = Plot(page, "ADN_FrameSchedule", 15, 1.15, text="0: 1.0")
+    seen = {plot.picture()}
+    area = page.locator("textarea").first
+    for text in ("0: 0.5, 8: 1", "0: 0.5, 8", "0: 0.5, 8: 1 jump"):
+        area.fill(text)
+        seen.add(plot.picture())
+        if text.endswith("8"):
+            page.screenshot(path=SCREENSHOTS / f"plot error {way}.png")
+    assert len(seen) == 4
+    assert plot.text() == "0: 0.5, 8: 1 jump"
+
+
+def test_a_text_of_another_node_is_not_edited(page):
+    plot = Plot(page, "ADN_FrameSchedule", 15, 1.15, text="0: 1.0, 8: 0.5")
+    before = plot.picture()
+    page.evaluate(
+        """() => {
+            const node = app.rootGraph._nodes[0], other = LiteGraph.createNode('PrimitiveStringMultiline')
+            app.rootGraph.add(other)
+            other.connect(0, node, node.inputs.findIndex(input => input.name === 'text'))
+        }"""
+    )
+    assert plot.picture() != before
+    plot.drag((8, 0.5), (11, 0.8))
+    assert plot.text() == "0: 1.0, 8: 0.5"
+
+
+def test_lines_of_text_stay_when_a_run_has_ended(page, errors, way):
+    page.evaluate(FORGET)
+    page.evaluate("graph => app.loadGraphData(graph)", example("Text to Animation"))
+    page.evaluate(
+        """() => {
+            for (const node of [...app.rootGraph._nodes])
+                if (!['CheckpointLoaderSimple', 'ADN_LoadMotionModel', 'ADN_ApplyMotionModel'].includes(node.type))
+                    app.rootGraph.remove(node)
+            const preview = LiteGraph.createNode('ADN_PreviewWindows')
+            preview.pos = [800, 0]
+            app.rootGraph.add(preview)
+            app.rootGraph._nodes.find(node => node.type === 'ADN_ApplyMotionModel').connect(0, preview, 0)
+        }"""
+    )
+    for _ in range(2):  # the second run takes everything from the cache
+        page.evaluate(RUN)
+        shown = [text.inner_text() for text in page.locator(".animatediff-text").all() if text.is_visible()]
+        assert any(text.startswith("AnimateDiff v3") for text in shown), shown
+        assert "Noise schedule: AnimateDiff SD1.5" in shown
+    page.screenshot(path=SCREENSHOTS / f"lines {way}.png")
+    page.evaluate("app.loadGraphData(app.rootGraph.serialize())")  # and are no part of what is saved
+    assert page.evaluate(
+        "app.rootGraph._nodes.find(node => node.type === 'ADN_ApplyMotionModel').serialize().widgets_values.length"
+    ) == len(example("Text to Animation")["nodes"][3]["widgets_values"])
+    assert not errors
+
+
+def test_context_windows_say_before_a_run_what_it_takes(page, errors, way):
+    page.evaluate("graph => app.loadGraphData(graph)", example("Long Animation"))
+    page.wait_for_timeout(1500)
+    line = page.locator(".animatediff-text")
+    assert line.inner_text() == "64 frames: 5 windows a step, 125 in 25 steps"
+    disabled = """() => app.rootGraph._nodes.find(node => node.type === 'ADN_ContextWindows').widgets
+        .filter(widget => widget.disabled).map(widget => widget.name)"""
+    assert "context_overlap" in page.evaluate(disabled)
+    page.evaluate(SETTING_OF, ["ADN_ContextWindows", "preset", "custom"])
+    page.evaluate(SETTING_OF, ["ADN_ContextWindows", "context_overlap", 16])
+    page.wait_for_timeout(1500)
+    assert "context_overlap is 16" in line.inner_text() and not page.evaluate(disabled)
+    page.screenshot(path=SCREENSHOTS / f"windows {way}.png")
+    assert not errors
