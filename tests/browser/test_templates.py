@@ -12,8 +12,9 @@ from workflows import TEMPLATES, example
 
 pytestmark = needs_chromium
 
-SMALL = {"width": 64, "height": 64, "batch_size": 4, "steps": 1, "length": 4, "amount": 4, "megapixels": 0.01}
-"""Widgets, by name, that are set in the page so that a run takes seconds."""
+SMALL = {"width": 64, "height": 64, "batch_size": 8, "steps": 1, "length": 8, "amount": 8, "megapixels": 0.01}
+"""Widgets, by name, that are set in the page so that a run takes seconds; with fewer frames the sampler says that they
+are few, and grows."""
 SET = """values => {
     for (const node of app.rootGraph._nodes)
         for (const widget of node.widgets || [])
