@@ -18,7 +18,7 @@ def call_of(references, number, model):
     options = {"uuids": [1, 2], "cond_or_uncond": [0, 1]}
     call = ReferenceCall(references, number, model.model, (2, 4, 8, 8), options)
     place = next(iter(call.places))
-    return call, place, {"block": place[:2], "block_index": place[2]}
+    return call, place, {"block": place[:2], "block_index": place[2], "cond_or_uncond": options["cond_or_uncond"]}
 
 
 @pytest.mark.parametrize(("arch", "share"), [("sd15", 0.5), ("sdxl", 0.125)])

@@ -135,7 +135,7 @@ def test_motiondirectors_feed_forward(unet):
 
 def test_a_v2_lora_on_v3_leaves_out_the_mid_block(unet):
     _, line = with_motion_lora(motion_of(unet[1], "v3"), lora_in("guoyww"), 1.0)
-    assert line == "lora.safetensors: 160 of 168 layers matched"
+    assert line.startswith("lora.safetensors: 160 of 168 layers matched; it was made for AnimateDiff v2")
 
 
 def file_with(tmp_path, state, name="file.safetensors"):

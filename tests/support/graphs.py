@@ -222,10 +222,15 @@ class Graph:
             self.use(self.add(f"{key}.{slot}", user, tuple(also), **{name: [key, slot]}))
 
 
+PASSED_ON = {"ACN_AdvancedControlNetApply": ("model_optional",)}
+"""Optional inputs that an output passes on: without them it gives nothing, as in the other pack."""
+
+
 def graph_of(object_info: dict, class_type: str, with_optional: bool = False) -> Graph:
     """The smallest graph in which `class_type` (key "it") runs; `with_optional`: every socket of it is filled."""
     graph = Graph(object_info)
-    graph.add("it", class_type, optional_sockets(object_info[class_type]) if with_optional else ())
+    needed = PASSED_ON.get(class_type, ())
+    graph.add("it", class_type, optional_sockets(object_info[class_type]) if with_optional else needed)
     graph.use("it")
     return graph
 
