@@ -72,6 +72,14 @@ def check_all_is_there(process, clips, tmp_path):
     wait_until(lambda: not comfyuis(tmp_path), tmp_path, 10)
 
 
+def test_what_cannot_begin(farm, nodes, tmp_path, monkeypatch):
+    """Before any machine has been there: Ray counts a lost one for some seconds more."""
+    assert farm(2, 0).wait(60) == 2 and "farm: Ray sees no" in said(tmp_path)
+    monkeypatch.setattr(nodes, "address", "10.1.2.3:6379")
+    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
+    assert farm(2, 0).wait(60) == 2 and "whoever reaches 10.1.2.3:6379 could run programs as you" in said(tmp_path)
+
+
 def test_a_worker_is_killed_a_machine_goes_and_another_joins(farm, nodes, stand_in, tmp_path):
     first, second = nodes.add(stand_in), nodes.add(stand_in)
     process = farm(8, 0)  # no clip ends before the file is there
@@ -114,10 +122,3 @@ def test_a_machine_that_lacks_a_file_or_a_comfyui_is_left_out_by_name(farm, node
     assert f"{name} is left out: there is no ComfyUI: COMFYUI_DIR names {tmp_path}" in said(tmp_path)
     assert "farm: No machine is left that can make clips." in said(tmp_path)
     nodes.lose(lacking), nodes.lose(none)
-
-
-def test_what_cannot_begin(farm, nodes, tmp_path, monkeypatch):
-    assert farm(2, 0).wait(60) == 2 and "farm: Ray sees no" in said(tmp_path)
-    monkeypatch.setattr(nodes, "address", "10.1.2.3:6379")
-    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
-    assert farm(2, 0).wait(60) == 2 and "whoever reaches 10.1.2.3:6379 could run programs as you" in said(tmp_path)
