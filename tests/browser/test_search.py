@@ -33,7 +33,8 @@ FIRST = {
     },
 }
 """Language -> what is typed -> the nodes that are then in sight without scrolling."""
-IN_SIGHT = 6
+IN_SIGHT = 10
+"""Rows of the search at 1600 x 900."""
 FOUND = """([names, count]) => {
     const rows = [...document.querySelectorAll('[data-testid=result-item]')].slice(0, count).map(row => row.innerText)
     return names.every(name => rows.some(row => row.startsWith(name)))
