@@ -53,9 +53,11 @@ def enter_host(arguments: argparse.Namespace) -> None:
 
     if torch.cuda.is_available():
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
-    import comfy.cli_args
+    import comfy.options
 
-    comfy.cli_args.args.cpu = not torch.cuda.is_available()
+    # The host reads its settings from the command line, on which ours have been read already.
+    sys.argv[1:] = [] if torch.cuda.is_available() else ["--cpu"]
+    comfy.options.enable_args_parsing()
     import utils.extra_config
 
     for paths in (folder / "extra_model_paths.yaml", arguments.models):
