@@ -41,6 +41,7 @@ def motion():
 
 def test_a_motion_lora_learns_and_nothing_else_changes(model, motion, tmp_path):
     before = weights_of(model), weights_of(motion)
+    wanted = [parameter.requires_grad for parameter in model.model.parameters()]  # some hosts make them with True
     with torch.inference_mode():
         subject, state = trained(model, motion, examples(), plan(), tmp_path)
     ups = {name: value for name, value in state.parameters.items() if name.endswith("up.weight")}
@@ -49,7 +50,7 @@ def test_a_motion_lora_learns_and_nothing_else_changes(model, motion, tmp_path):
     assert same(weights_of(model), before[0]) and same(weights_of(motion), before[1])
     unet, copied = subject.model.model.diffusion_model, subject.model.get_nested_additional_models()[0].model
     assert same(unet.state_dict(), model.model.diffusion_model.state_dict()) and same(copied.state_dict(), before[1])
-    assert not any(parameter.requires_grad for parameter in model.model.parameters())
+    assert [parameter.requires_grad for parameter in model.model.parameters()] == wanted
     assert len(state.losses) == 3 and all(0 < loss < 5 for loss in state.losses)
 
 
