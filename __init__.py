@@ -27,7 +27,7 @@ _check_host(comfyui_version.__version__)
 from comfy_api.latest import ComfyExtension  # noqa: E402
 
 from .motion.load import register_folders  # noqa: E402
-from .nodes import NODES, before_run, first_card, replaced  # noqa: E402
+from .nodes import NODES, before_run, first_card, replaced, text  # noqa: E402
 from .nodes.compat import renamed  # noqa: E402
 
 register_folders()
@@ -46,4 +46,5 @@ async def comfy_entrypoint() -> AnimateDiffExtension:
     renamed.register()
     first_card.register()
     before_run.register()
+    text.register()
     return AnimateDiffExtension()

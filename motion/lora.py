@@ -6,7 +6,9 @@ each step is what dynamic VRAM forbids.
 """
 
 import logging
+import os
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 
 import comfy.lora
@@ -16,7 +18,9 @@ from comfy.model_patcher import ModelPatcher
 from safetensors import safe_open
 from torch import Tensor, nn
 
-from .load import host_patcher, read_tensors
+from .convert import unwrap
+from .formats import NotAMotionModel
+from .load import host_patcher, opened, read_tensors
 from .low_rank import (
     TEMPORAL,
     Factors,
@@ -64,6 +68,20 @@ def header_of(path: str) -> dict[str, str]:
         return {}
     with safe_open(path, "pt") as file:
         return file.metadata() or {}
+
+
+def is_for_motion_only(path: str) -> bool:
+    """Whether every layer of a LoRA file is a motion model's. Files that cannot be read are none."""
+    return _is_for_motion_only(path, os.path.getmtime(path))
+
+
+@lru_cache(maxsize=64)
+def _is_for_motion_only(path: str, changed: float) -> bool:
+    try:
+        keys = list(unwrap(opened(path)))
+    except NotAMotionModel:
+        return False
+    return bool(keys) and all(TEMPORAL.search(key) for key in keys)
 
 
 def with_motion_lora(

@@ -4,9 +4,10 @@ from comfy_api.latest import io
 
 from ..motion.options import PROMPT_FRAMES
 from ..sampling.values.prompts import MIXES, Stop, over_frames, padded, parsed, shares
-from ..sampling.values.schedules import EASINGS
+from ..sampling.values.schedules import EASINGS, outside
 from ..sampling.values.travel import head_and_tail, looped_shares
 from .inputs import mistake_in
+from .text import said
 
 
 def around(name: str, tooltip: str):
@@ -91,7 +92,8 @@ class PromptTravel(io.ComfyNode):
         texts = [", ".join(part for part in each if part) for each in parts]
         *encoded, empty = [clip.encode_from_tokens_scheduled(clip.tokenize(text)) for text in [*texts, ""]]
         result = travelled(encoded, empty[0][0], places, MIXES[mix])
-        return io.NodeOutput([[rows, words | {PROMPT_FRAMES: frames}] for rows, words in result])
+        result = [[rows, words | {PROMPT_FRAMES: frames}] for rows, words in result]
+        return io.NodeOutput(result, ui=said(outside([stop.frame for stop in stops], frames)))
 
 
 def travel_of(text: str) -> tuple[str, tuple[Stop, ...], str]:

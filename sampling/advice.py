@@ -3,10 +3,9 @@
 import logging
 
 from comfy.model_patcher import ModelPatcher
-from comfy_execution.utils import get_executing_context
-from server import PromptServer
 
 from ..motion.options import PROMPT_FRAMES
+from .said import say
 
 FEW_FRAMES = 8
 """Below this the published motion models give a poor picture."""
@@ -80,7 +79,4 @@ def tell(warnings: list[str], facts: list[str]) -> None:
     """Onto the sampler's node in the web page; warnings into the log, too."""
     for line in warnings:
         log.warning("%s", line)
-    lines = [*warnings, *facts]
-    context, server = get_executing_context(), getattr(PromptServer, "instance", None)
-    if lines and context is not None and server is not None:
-        server.send_progress_text("\n".join(lines), context.node_id)
+    say([*warnings, *facts])

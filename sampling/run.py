@@ -11,6 +11,7 @@ from ..motion.camera import frames_at_best
 from ..motion.neighbours import refuse_ade
 from ..motion.options import KEY, MotionRun, ad_params
 from .advice import check_prompts, of_frames, of_sampler, of_undistilled, tell
+from .misplaced import tell_nodes
 from .noise.draw import Clip, Layer, NoiseOptions, added, clip_noise
 from .report import ClipPreview, log_run, windows_text
 from .sigmas.first_step import steps_before
@@ -79,6 +80,7 @@ def sample_with_motion(
         options["context_handler"] = handler
     check_frames(motion_models, frames, handler)
     tell(warnings_of(guider, motion_models, frames, steps), facts_of(handler, frames))
+    tell_nodes(None if FIRST_FRAME in options["transformer_options"] else frames)
     run = MotionRun(frames, seed or 0, first_frame)
     if isinstance(handler, WindowHandler) and handler.goes_on and handler.applies_to(frames):
         run.steps_before = steps_before(sigmas, guider.model_patcher.get_model_object("model_sampling"))

@@ -132,6 +132,14 @@ class FrameValues:
         return point.position + frames if point.position < 0 else point.position
 
 
+def outside(positions: Sequence[float], frames: int) -> str:
+    """A sentence about frames that a clip does not have, nor by counting from its end; "" where it has all."""
+    strange = [f"{each:g}" for each in positions if not -frames <= each <= frames - 1]
+    if not strange:
+        return ""
+    return f"{', '.join(strange)}: outside of this clip (frames 0 to {frames - 1}), which goes a part of the way there."
+
+
 @dataclass(frozen=True)
 class StepValues:
     """A value for each noise level; positions are shares of a whole sampling, 0 its first step, 1 its end.

@@ -1,7 +1,7 @@
 """What our nodes show in the page: plots of schedules, whose points are dragged, and lines of text after a run."""
 
 import pytest
-from browser import SCREENSHOTS, needs_chromium, opened
+from browser import SCREENSHOTS, needs_chromium, opened, ready
 from comfy_server import ComfyServer
 from template_files import make_template_files
 from workflows import example
@@ -189,6 +189,40 @@ def test_lines_of_text_stay_when_a_run_has_ended(page, errors, way):
     assert page.evaluate(
         "app.rootGraph._nodes.find(node => node.type === 'ADN_ApplyMotionModel').serialize().widgets_values.length"
     ) == len(example("Text to Animation")["nodes"][3]["widgets_values"])
+    assert not errors
+
+
+LINES = """() => Object.fromEntries(app.rootGraph._nodes.map(
+    ({ type, widgets }) => [type, widgets?.find(({ name }) => name === 'animatediff_text')?.element.textContent]
+))"""
+SMALL = """frames => {
+    const values = {width: 64, height: 64, batch_size: frames, steps: 1}
+    for (const node of app.rootGraph._nodes)
+        for (const widget of node.widgets ?? []) if (widget.name in values) widget.value = values[widget.name]
+}"""
+
+
+def test_what_a_sampler_was_told_stays_and_comes_to_a_page_opened_afresh(server, page, errors, way):
+    def shown_after_a_run(page, frames):
+        page.evaluate("graph => app.loadGraphData(graph)", example("Text to Animation"))
+        page.evaluate(SMALL, frames)
+        page.evaluate(RUN)
+        return page.evaluate(LINES)
+
+    page.evaluate(FORGET)
+    lines = shown_after_a_run(page, 5)
+    page.screenshot(path=SCREENSHOTS / f"lines of a sampler {way}.png")
+    assert lines["KSampler"] == "5 frames are few: motion models need about 8 or more, and give noise below."
+    assert lines["ADN_ApplyMotionModel"] == "Noise schedule: AnimateDiff SD1.5"
+    afresh = ready(page.context.browser.new_page(), server)
+    assert shown_after_a_run(afresh, 5) == lines  # all from the cache, of which the host says only the last node's
+    afresh.close()
+    height = "app.rootGraph._nodes.find(node => node.type === 'KSampler').size[1]"
+    tall = page.evaluate(height)
+    page.evaluate(SMALL, 8)
+    page.evaluate(RUN)
+    assert "KSampler" not in {kind for kind, line in page.evaluate(LINES).items() if line}
+    assert page.evaluate(height) < tall
     assert not errors
 
 

@@ -1,31 +1,26 @@
 """Mistakes that can be known before a run: an error where nothing useful would come, else a line on the sampler."""
 
+from uuid import uuid4
+
 import pytest
 import torch
 from animatediff_native.motion.options import PROMPT_FRAMES
-from animatediff_native.sampling import advice
 from animatediff_native.sampling.pieces import sample_piece
 from animatediff_native.sampling.windows.handler import with_windows
 from animatediff_native.sampling.windows.presets import preset
 from clips import animated, conditioning, latents, motion_model, sample
 from comfy_execution.utils import CurrentNodeContext
-
-
-class Page:
-    """What the host's server would send to the page."""
-
-    def __init__(self):
-        self.texts = []
-
-    def send_progress_text(self, text, node_id, sid=None):
-        self.texts.append((node_id, text))
+from pages import Page
+from server import PromptServer
 
 
 @pytest.fixture
 def page(monkeypatch):
     page = Page()
-    monkeypatch.setattr(advice.PromptServer, "instance", page, raising=False)
-    with CurrentNodeContext("prompt", "7"):
+    monkeypatch.setattr(PromptServer, "instance", page, raising=False)
+    prompt_id = str(uuid4())
+    page.begin(prompt_id, {"7": {"class_type": "KSampler", "inputs": {}}})
+    with CurrentNodeContext(prompt_id, "7"):
         yield page
 
 
@@ -51,18 +46,25 @@ def test_so_few_frames_that_only_noise_would_come(sd15, frames):
 )
 def test_a_line_on_the_sampler(sd15, page, family, frames, words, line):
     run(animated(sd15, motion_model(family)), frames, **words)
-    ((node, text),) = page.texts
-    assert node == "7" and line in text
+    (told,) = page.told
+    assert (told["node"], told["kind"]) == ("7", "KSampler")
+    assert line in page.text
 
 
 def test_how_long_windows_are_that_depend_on_memory(sd15, page):
     run(with_windows(animated(sd15, motion_model()), preset("long", 4)), 12)
-    assert page.texts == [("7", "12 frames in one window of 12 with views of 4 (standard_even, overlap 1, pyramid).")]
+    assert page.text == "12 frames in one window of 12 with views of 4 (standard_even, overlap 1, pyramid)."
 
 
 def test_nothing_is_said_where_all_is_well(sd15, page):
     run(animated(sd15, motion_model()), steps=1, cfg=7.0)
-    assert page.texts == []
+    assert page.text == ""
+
+
+def test_a_node_that_samples_twice_says_both(sd15, page):
+    for frames in (5, 6):
+        run(animated(sd15, motion_model()), frames)
+    assert [line.split()[0] for line in page.text.splitlines()] == ["5", "6"]
 
 
 def test_prompts_for_another_number_of_frames(sd15):

@@ -5,8 +5,13 @@ import folder_paths
 import pytest
 import torch
 from animatediff_native.motion.load import MOTION_LORAS, MOTION_MODELS
+from animatediff_native.nodes.text import said as say_of_a_form
+from animatediff_native.sampling.said import said_in
 from clips import motion_model
+from comfy_execution.utils import CurrentNodeContext
+from pages import Page
 from safetensors.torch import save_file
+from server import PromptServer
 from unets import SD15_CHANNELS
 from weights import motion_lora_state, motion_state
 
@@ -44,3 +49,50 @@ def test_how_a_clip_moves_and_what_is_heard():
     assert (
         found.ui["animatediff_curve"] == [[0.5] * 8] and "nothing of that is heard" in found.ui["animatediff_text"][0]
     )
+
+
+GRAPH = {
+    "1": {"class_type": "ADN_LoadMotionModel", "inputs": {"model_name": "v3"}},
+    "2": {"class_type": "ADN_ApplyMotionModel", "inputs": {"motion_model": ["1", 0], "effect": 1.0}},
+}
+
+
+@pytest.fixture
+def page(monkeypatch):
+    page = Page()
+    monkeypatch.setattr(PromptServer, "instance", page, raising=False)
+    return page
+
+
+def run(page, prompt_id: str, graph: dict, lines: dict[str, str]) -> None:
+    number = page.begin(prompt_id, graph)
+    for node_id, text in lines.items():
+        with CurrentNodeContext(prompt_id, node_id):
+            say_of_a_form(text)
+    page.end(number)
+
+
+def told(prompt_id: str) -> dict[str, list[str]]:
+    return {entry["node"]: entry["output"]["animatediff_text"] for entry in said_in(prompt_id)}
+
+
+def test_what_nodes_said_is_told_again_where_nothing_before_them_changed(page):
+    run(page, "first", GRAPH, {"1": "v3", "2": "applied"})
+    run(page, "all from the cache", GRAPH, {})
+    assert told("all from the cache") == {"1": ["v3"], "2": ["applied"]}
+    weaker = GRAPH | {"2": {**GRAPH["2"], "inputs": {"motion_model": ["1", 0], "effect": 0.5}}}
+    run(page, "another effect", weaker, {"2": "weaker"})
+    assert told("another effect") == {"1": ["v3"], "2": ["weaker"]}
+    other = GRAPH | {"1": {**GRAPH["1"], "inputs": {"model_name": "v2"}}}
+    run(page, "another file", other, {"1": "v2"})
+    assert told("another file") == {"1": ["v2"]}
+    assert told("a run that is not") == {}
+
+
+def test_a_list_of_values_says_a_line_for_each(page):
+    number = page.begin("list", {"1": {"class_type": "ADN_LoadMotionModel", "inputs": {"model_name": "of a list"}}})
+    for index, text in enumerate(("one", "two")):
+        with CurrentNodeContext("list", "1", index):
+            say_of_a_form(text)
+    page.end(number)
+    assert told("list") == {"1": ["one", "two"]}

@@ -38,6 +38,16 @@ def test_frames_of_the_latents(clip):
     assert torch.equal(rows(clip, text, 64, latent=latent), rows(clip, text, 5))
 
 
+def test_a_prompt_beyond_the_clip_leads_there_and_the_node_says_so(clip):
+    text = "0: a river\n16: a road"
+    assert torch.equal(rows(clip, text, 9), rows(clip, text, 17)[:9])
+    for frames, said in (
+        (9, "16: outside of this clip (frames 0 to 8), which goes a part of the way there."),
+        (17, ""),
+    ):
+        assert PromptTravel.execute(clip, text, frames, **WORDS).ui["animatediff_text"] == [said]
+
+
 def test_mistakes_are_told_before_the_run():
     assert PromptTravel.validate_inputs(prompts="a river\n0: in summer") is True
     assert PromptTravel.validate_inputs(prompts="a river").startswith("Line 1, column 1: 'a river' has no frame")

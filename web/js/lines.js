@@ -1,10 +1,12 @@
-// Shows on a node what it says of its last run: the text, or the curve, that its form returned as `ui` (nodes/text.py).
-// The page's own lines of text go when a run ends, and do not come where a node is taken from the cache.
+// Shows on a node what it says of its last run: the text, or the curve, that its form returned as `ui` (nodes/text.py), and
+// what a sampler is told (sampling/said.py). The page's own lines of text go when a run ends.
+import { api } from "../../../scripts/api.js"
 import { app } from "../../../scripts/app.js"
 import { drawCurve, sized } from "./plot.js"
 
-const TEXT = "animatediff_text" // of nodes/text.py
+const TEXT = "animatediff_text" // of sampling/said.py
 const CURVE = "animatediff_curve"
+const EVENT = "animatediff_said"
 const LINE = 17 // pixels
 const HEIGHT = 72
 
@@ -53,6 +55,14 @@ export function showLine(node, name, text) {
   fit(node)
 }
 
+function hideLine(node, name) {
+  const widget = node.widgets?.find((each) => each.name === name)
+  if (!widget) return
+  const before = node.computeSize()[1]
+  node.removeWidget(widget)
+  node.setSize([node.size[0], node.size[1] - before + node.computeSize()[1]])
+}
+
 /** Lines that the text needs; letters of East Asia are twice as wide. */
 function rows({ element }, node) {
   const letters = Math.max((node.size[0] - 30) / 6.2, 10)
@@ -75,15 +85,45 @@ function showCurve(node, values) {
   fit(node)
 }
 
+/** Shows what a node said of a run; nothing takes away what it said of an earlier one. */
+function show(node, output) {
+  const text = [...new Set(output[TEXT] ?? [])].join("\n")
+  if (text) showLine(node, TEXT, text)
+  else if (output[TEXT]) hideLine(node, TEXT)
+  if (output[CURVE]?.length) showCurve(node, output[CURVE][0])
+}
+
+/** The node of an id such as "7", or "12:7" in a subgraph; of another kind, where the graph is another by now: none. */
+function nodeOf({ node: id, kind }) {
+  const path = id.split(":")
+  const graph = path.slice(0, -1).reduce((graph, part) => graph?.getNodeById(part)?.subgraph, app.rootGraph)
+  const node = graph?.getNodeById(path.at(-1))
+  return node?.type === kind ? node : undefined
+}
+
+function showAll(entries) {
+  for (const entry of entries) {
+    const node = nodeOf(entry)
+    if (node) show(node, entry.output)
+  }
+}
+
 app.registerExtension({
   name: "AnimateDiffNative.Lines",
+  setup() {
+    api.addEventListener(EVENT, ({ detail }) => showAll([detail]))
+    // The host does not say again what nodes have said that it takes from its cache for another node's sake.
+    api.addEventListener("execution_cached", async ({ detail: { nodes, prompt_id } }) => {
+      const answer = nodes.length && (await api.fetchApi(`/animatediff/said/${prompt_id}`))
+      if (answer?.ok) showAll((await answer.json()).filter(({ node }) => nodes.includes(node)))
+    })
+  },
   beforeRegisterNodeDef(nodeType, definition) {
     if (!definition.name.startsWith("ADN_")) return
     const before = nodeType.prototype.onExecuted
     nodeType.prototype.onExecuted = function (output) {
       before?.apply(this, arguments)
-      if (output?.[TEXT]?.length) showLine(this, TEXT, [...new Set(output[TEXT])].join("\n"))
-      if (output?.[CURVE]?.length) showCurve(this, output[CURVE][0])
+      if (output) show(this, output)
     }
   },
 })
