@@ -12,8 +12,8 @@ from comfy.patcher_extension import WrappersMP
 from torch import Tensor, nn
 
 from .chunks import chunks
+from .families import Norms
 from .fit import plain_unet, sites_by_part, unet_places
-from .formats import Norms
 from .image_encoder import laid_on
 from .options import KEY, Call
 from .placed import PlacedModule, Steered

@@ -15,7 +15,8 @@ from torch import Tensor, nn
 
 from .camera_poses import Path, Poses, rays
 from .convert import unwrap
-from .formats import TABLE, V3, NotAMotionModel, sites
+from .families import V3
+from .formats import TABLE, NotAMotionModel, sites
 from .image_encoder import laid_on
 from .load import held_dtype, host_patcher, opened
 from .options import KEY, Call

@@ -7,6 +7,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from .families import Family, Norms, Signs, family_of, frames_of
+
 HEADS = 8
 """Attention heads of every published motion module, whatever its width."""
 
@@ -21,45 +23,6 @@ PICTURE_CHANNELS = 1 + LATENT_CHANNELS
 """Of PIA: how much of its picture a frame shows, and the picture."""
 
 NORM_MODES = ("official", "as diffusers", "as ADE", "as early ADE")
-
-
-@dataclass(frozen=True)
-class Norms:
-    """Which GroupNorms average over all frames of one video; the others average over each frame alone."""
-
-    motion_modules: bool = False
-    resblocks: bool = False
-    """Both norms of every ResBlock, and the UNet's last norm."""
-    spatial_transformers: bool = False
-
-
-@dataclass(frozen=True)
-class Family:
-    name: str
-    base: str
-    """The checkpoint's architecture: "SD1.5" or "SDXL"."""
-    beta_schedule: str
-    """A name in `sampling.sigmas.beta_schedules.BETA_SCHEDULES`."""
-    norms: Norms = Norms()
-    """As in the code that the family was trained with."""
-    max_frames: int = 32
-    """For files that store no position table."""
-    steps: tuple[int, int] | None = None
-    """From how many steps to how many it was distilled for; None for models that take as many as the user likes."""
-    cfg: tuple[float, float] | None = None
-    """The guidance that it was distilled for."""
-
-
-V1 = Family("AnimateDiff v1", "SD1.5", "AnimateDiff SD1.5", Norms(resblocks=True), max_frames=24)
-V2 = Family("AnimateDiff v2", "SD1.5", "AnimateDiff SD1.5")
-V3 = Family("AnimateDiff v3", "SD1.5", "AnimateDiff SD1.5")
-LONG = Family("LongAnimateDiff", "SD1.5", "AnimateDiff SD1.5")
-LIGHTNING = Family("AnimateDiff-Lightning", "SD1.5", "AnimateDiff SD1.5", steps=(1, 8), cfg=(1.0, 2.0))
-ANIMATELCM = Family("AnimateLCM", "SD1.5", "AnimateLCM", max_frames=64, steps=(2, 12), cfg=(1.0, 2.5))
-ANIMATELCM_I2V = Family("AnimateLCM-I2V", "SD1.5", "AnimateLCM", max_frames=64, steps=(2, 12), cfg=(1.0, 2.5))
-PIA = Family("PIA", "SD1.5", "AnimateDiff SD1.5", Norms(resblocks=True), max_frames=16)
-SDXL_BETA = Family("AnimateDiff-SDXL", "SDXL", "AnimateDiff SDXL", Norms(motion_modules=True))
-HOTSHOT = Family("HotShot-XL", "SDXL", "Stable Diffusion", Norms(resblocks=True), max_frames=24)
 
 
 @dataclass(frozen=True)
@@ -100,7 +63,7 @@ class MotionFormat:
         """The norms that average over frames in one of NORM_MODES.
 
         "as ADE" is what ComfyUI-AnimateDiff-Evolved does: every norm, for each model without a mid block
-        that is not SD1.5 with a table of 32, and PIA. "as early ADE" does so for v2 (a mid block), too.
+        that is not SD1.5 with a table of 32. "as early ADE" does so for v2 (a mid block), too.
         """
         if mode == "official":
             return self.family.norms
@@ -108,7 +71,6 @@ class MotionFormat:
             return Norms(motion_modules=True)
         if mode in ("as ADE", "as early ADE"):
             v3 = self.family.base == "SD1.5" and self.table_length == 32 and not self.mid_block
-            v3 = v3 and self.family is not PIA
             per_frame = v3 or (self.mid_block and mode == "as ADE")
             return Norms() if per_frame else Norms(motion_modules=True, resblocks=True, spatial_transformers=True)
         raise ValueError(f"'{mode}' is not a norm mode. Choose one of: {', '.join(NORM_MODES)}.")
@@ -146,17 +108,19 @@ def detect(state: Mapping, hotshot: bool = False, file_name: str = "") -> Motion
             "a motion model has 4 of each (SD1.5) or 3 of each (SDXL). It may be cut short: download it again."
         )
     lengths = {int(table.shape[1]) for key, table in state.items() if TABLE.search(key)}
-    length = min(lengths) if lengths else None
-    image_encoder = any(key.startswith(ENCODER) for key in state)
-    family = _family(len(down), mid, length, hotshot, file_name.lower())
-    if image_encoder and length is None:
-        family = ANIMATELCM_I2V
+    signs = Signs(
+        levels=len(down),
+        mid_block=mid,
+        table_length=min(lengths, default=0),
+        hotshot=hotshot,
+        image_encoder=any(key.startswith(ENCODER) for key in state),
+        picture_conv=PICTURE_CONV in state,
+        file_name=file_name.lower(),
+    )
+    family = family_of(signs)
     attentions = 1 + max(int(k) for key in state for k in re.findall(r"attention_blocks\.(\d+)\.", key))
-    picture_conv = PICTURE_CONV in state
-    family = PIA if picture_conv else family
-    length = min(length, PIA.max_frames) if picture_conv and length else length or family.max_frames
-    shape = channels, down, up, mid, attentions, length
-    motion_format = MotionFormat(family, *shape, image_encoder=image_encoder, picture_conv=picture_conv)
+    shape = channels, down, up, mid, attentions, frames_of(family, signs.table_length)
+    motion_format = MotionFormat(family, *shape, image_encoder=signs.image_encoder, picture_conv=signs.picture_conv)
     _check_shapes(state, motion_format)
     return motion_format
 
@@ -173,22 +137,6 @@ def _count_modules(state: Mapping) -> tuple[tuple[int, ...], tuple[int, ...], bo
         return tuple(sum(level == at for at, _ in modules) for level in range(levels))
 
     return per_level(down), per_level(up), any(site.startswith("mid_block") for site in sites)
-
-
-def _family(levels: int, mid: bool, length: int | None, hotshot: bool, file_name: str) -> Family:
-    if levels == 3:
-        return HOTSHOT if hotshot else SDXL_BETA
-    if mid:
-        if length is None or "lcm" in file_name:
-            return ANIMATELCM
-        if "lightning" in file_name:
-            return LIGHTNING
-        return LONG if length > 32 or "long" in file_name else V2
-    if length is None:
-        return V1 if "v1" in file_name and "v15_v" not in file_name else V3
-    if length > 32:
-        return LONG
-    return V1 if length == 24 else V3
 
 
 def module_shapes(channels: int, attentions: int) -> dict[str, tuple[int, ...]]:

@@ -1,6 +1,6 @@
 """GroupNorms of the host's UNet that average over the frames of one video, for one call.
 
-The host's UNet normalises every picture alone. Models that were trained otherwise (`formats.Norms`) get it here: for
+The host's UNet normalises every picture alone. Models that were trained otherwise (`families.Norms`) get it here: for
 the call, each such norm stands inside an `AcrossFrames` in the module tree of that MODEL, and afterwards in its old
 place again, also when the call raised.
 
@@ -25,8 +25,8 @@ from comfy.ldm.modules.diffusionmodules.openaimodel import ResBlock, UNetModel
 from einops import rearrange
 from torch import Tensor, nn
 
+from .families import Norms
 from .fit import blocks_of
-from .formats import Norms
 
 
 class AcrossFrames(nn.Module):

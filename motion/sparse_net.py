@@ -17,7 +17,8 @@ from comfy.model_patcher import ModelPatcher
 from torch import Tensor
 
 from .convert import canonical, unwrap
-from .formats import LATENT_CHANNELS, TABLE, V3, MotionFormat, NotAMotionModel
+from .families import V3
+from .formats import LATENT_CHANNELS, TABLE, MotionFormat, NotAMotionModel
 from .load import held_dtype, host_patcher, opened
 from .model import MotionModel
 from .temporal import Steering

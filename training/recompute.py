@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from ..motion.call import LAYER_PATCH
+from ..motion.families import Norms
 from ..motion.fit import plain_unet
-from ..motion.formats import Norms
 from ..motion.norms import norms_across_frames
 from ..motion.options import VIDEOS_PER_COND
 

@@ -15,8 +15,9 @@ from comfy.model_patcher import ModelPatcher
 from torch import nn
 
 from ..motion.attach import attach
+from ..motion.families import SDXL_BETA, V2, V3
 from ..motion.fit import base_name, check_fit
-from ..motion.formats import SDXL_BETA, V2, V3, MotionFormat
+from ..motion.formats import MotionFormat
 from ..motion.load import host_patcher, patcher_of
 from ..motion.lora import LORAS, STRENGTH, running_lora
 from ..motion.settings import MotionSettings

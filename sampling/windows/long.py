@@ -12,7 +12,7 @@ from comfy.patcher_extension import WrappersMP
 
 from ...motion.call import LAYER_PATCH, sees_attention
 from ...motion.camera import cameras
-from ...motion.formats import Norms
+from ...motion.families import Norms
 from ...motion.options import KEY
 from .handler import CHUNKED, WindowHandler
 from .plan import STANDARD_EVEN, WindowPlan

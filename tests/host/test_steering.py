@@ -256,7 +256,7 @@ def test_the_hosts_curves(sd15):
 def test_distilled_motion_models_warn(sd15, caplog):
     from dataclasses import replace
 
-    from animatediff_native.motion.formats import LIGHTNING
+    from animatediff_native.motion.families import LIGHTNING
 
     fast = motion_model("v2")
     fast.model.format = replace(fast.model.format, family=LIGHTNING)

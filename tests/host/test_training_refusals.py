@@ -8,7 +8,7 @@ import pytest
 import torch
 import unets
 from animatediff_native.motion.attach import attach
-from animatediff_native.motion.formats import ANIMATELCM, ANIMATELCM_I2V, LIGHTNING
+from animatediff_native.motion.families import ANIMATELCM, ANIMATELCM_I2V, LIGHTNING
 from animatediff_native.motion.lora import with_motion_lora
 from animatediff_native.motion.low_rank import MotionLoRA, factors_of
 from animatediff_native.motion.settings import MotionSettings

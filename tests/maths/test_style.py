@@ -98,6 +98,7 @@ PURE = {
             "camera_poses",
             "chunks",
             "convert",
+            "families",
             "foreign",
             "formats",
             "image_encoder",
