@@ -26,13 +26,34 @@ def test_ruff(command):
 def test_nothing_of_the_host_or_torch_is_replaced(path):
     """No assignment to an attribute of a module of the host or of torch, or of anything imported from them."""
     code = path.read_text(encoding="utf-8")
-    foreign = set(
-        re.findall(r"^(?:from (?:comfy|torch|nodes|folder_paths|server|execution)[\w.]* )?import (.+)$", code, re.M)
-    )
-    names = {name.split(" as ")[-1].strip().split(".")[0] for line in foreign for name in line.strip("()").split(",")}
-    assigned = re.findall(r"^\s*([A-Za-z_]\w*)(?:\.\w+)+\s*(?:[-+*/|]?=)[^=]", code, re.M)
-    assert not names & set(assigned), names & set(assigned)
+    assert not replaced_in(code)
     assert "setattr(" not in code and "sys.modules" not in code
+
+
+def replaced_in(code: str) -> set[str]:
+    """Names that a file imports from elsewhere, at its head or in a function, and to whose attributes it assigns."""
+    names, assigned = set(), set()
+    for node in ast.walk(ast.parse(code)):
+        if isinstance(node, ast.Import):
+            names |= {alias.asname or alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            names |= {alias.asname or alias.name for alias in node.names}
+        elif isinstance(node, ast.Attribute) and not isinstance(node.ctx, ast.Load):
+            assigned.add(next((part.id for part in ast.walk(node) if isinstance(part, ast.Name)), ""))
+    return names & assigned
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import torch\ntorch.cat = list",
+        "def f():\n    import comfy.utils\n    comfy.utils.x, y = 1, 2",
+        "def f():\n    from torch import nn as n\n    n.functional.gelu = f",
+        "def f():\n    import comfy.sd as sd\n    del sd.load",
+    ],
+)
+def test_what_replacing_looks_like(code):
+    assert replaced_in(code)
 
 
 FLOORS = [
