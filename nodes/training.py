@@ -1,5 +1,6 @@
 """Training of motion LoRAs, motion models and domain adapters."""
 
+import logging
 from pathlib import Path
 
 import comfy.sd
@@ -9,6 +10,7 @@ from comfy_execution.graph_utils import ExecutionBlocker
 
 from ..motion.load import load_motion_model
 from ..motion.lora import load_motion_lora, with_motion_lora
+from ..sampling.said import say
 from ..training.losses import LOSSES
 from ..training.plan import (
     DOMAIN_ADAPTER,
@@ -38,6 +40,8 @@ from .types import MotionModel
 
 PRESETS_OWN = "the preset's"
 
+log = logging.getLogger("animatediff")
+
 
 def done(node: type[io.ComfyNode], order: Order, write_plan: bool, loaded) -> io.NodeOutput:
     """Runs it, or writes it down. loaded(path) gives what comes out at the node's first output, from the file."""
@@ -51,7 +55,13 @@ def done(node: type[io.ComfyNode], order: Order, write_plan: bool, loaded) -> io
         told.append(text)
         show_live(node, text)
 
-    state, (path, *_) = run(order, tell)
+    try:
+        state, (path, *_) = run(order, tell)
+    except BaseException:  # a run that is cancelled, above all
+        if told:
+            log.info("%s", told[-1])
+            say(told[-1:])
+        raise
     return io.NodeOutput(loaded(path), {"loss": state.losses}, str(path), ui=said(told[-1]) if told else None)
 
 

@@ -9,6 +9,7 @@ from ..motion.fit import plain_unet
 from ..motion.formats import LATENT_CHANNELS, MotionFormat
 from ..motion.lora import scheduled_loras
 from ..motion.options import KEY
+from ..sampling.advice import LEAST_FRAMES
 from .examples import Example, Examples
 from .plan import DOMAIN_ADAPTER, MOTION_LORA, TrainingPlan
 
@@ -99,6 +100,11 @@ def check_frames(example: Example, motion_format: MotionFormat) -> None:
         raise ValueError(
             f"'{example.name}' is a single picture, which holds no motion. Move its crop with Camera Move, or connect "
             "clips."
+        )
+    if frames < LEAST_FRAMES:
+        raise ValueError(
+            f"'{example.name}' has {frames} frames, which are too few: motion models were trained on 16 (HotShot-XL on "
+            "8), and give noise. Set clip_frames to 16."
         )
     if frames > most:
         raise ValueError(

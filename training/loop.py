@@ -42,6 +42,9 @@ class Watcher(Protocol):
     def saved(self, state: State, plan: TrainingPlan) -> None:
         """After each save: the files that users load."""
 
+    def stopped(self, sentence: str) -> None:
+        """Where a run ends before its last step: what is saved, and how to go on."""
+
 
 class NotANumber(RuntimeError):
     """The loss, or its gradient, is not a number any more."""
@@ -105,10 +108,9 @@ def train(
         state.optimizer.zero_grad(set_to_none=True)
         if state.step > saved_at or state.step == plan.steps:
             keep(state, plan, folder, examples, watcher, world)
-        if state.step < plan.steps:
-            log.info(
-                "'%s' is saved at step %d of %d: run it again to go on from there.", plan.name, state.step, plan.steps
-            )
+        if 0 < state.step < plan.steps:
+            place = f"step {state.step} of {plan.steps}"
+            watcher.stopped(f"'{plan.name}' is saved at {place}: run it again to go on from there.")
     return state
 
 

@@ -69,11 +69,14 @@ def beneath(plot: Image.Image, frame: Image.Image) -> Image.Image:
     return picture
 
 
-def line(step: int, steps: int, loss: float, held_out: float | None, seconds: float, gigabytes: float) -> str:
-    """What a user reads while it runs. seconds: of a step."""
+def line(step: int, steps: int, loss: float, held_out: float | None, seconds: float | None, gigabytes: float) -> str:
+    """What a user reads while it runs. seconds: of a step, where that is known."""
     seen = f" (held-out {held_out:.3g})" if held_out is not None else ""
-    parts = [f"step {step} of {steps}", f"loss {loss:.3g}{seen}", f"{seconds:.2g} s a step"]
-    parts.append(f"{duration(seconds * (steps - step))} left")
+    parts = [f"step {step} of {steps}", f"loss {loss:.3g}{seen}"]
+    if seconds is not None:
+        parts.append(f"{seconds:.2g} s a step")
+    if seconds is not None and step < steps:
+        parts.append(f"{duration(seconds * (steps - step))} left")
     return " · ".join([*parts, *([f"{gigabytes:.1f} GB"] if gigabytes else [])])
 
 

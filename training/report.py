@@ -58,27 +58,32 @@ class Report:
         self.files, self.say = files, say
         self.bar = None
         self.pictures: list[Image.Image] = []
-        self.first: tuple[int, float] | None = None
+        self.since: tuple[int, float] | None = None
+        """(steps done, when) from which on steps are timed: after a sample, anew."""
+        self.seconds: float | None = None
+        """Of a step, where two have been seen."""
         self.shown_at = 0.0
 
     def step(self, state: State, plan: TrainingPlan) -> None:
         now = time.monotonic()
-        self.first = self.first or (state.step, now)
+        if self.since is None:
+            self.since = state.step, now
+        else:
+            self.seconds = (now - self.since[1]) / (state.step - self.since[0])
         if now - self.shown_at >= SECONDS_BETWEEN or state.step == plan.steps:
             self.shown_at = now
-            self.show(state, plan, now)
+            self.show(state, plan)
         else:
             self.progress(plan).update_absolute(state.step, plan.steps)
 
-    def show(self, state: State, plan: TrainingPlan, now: float) -> None:
+    def show(self, state: State, plan: TrainingPlan) -> None:
         plot = loss_plot(state.losses, state.held_out, plan.steps)
         moving = MovingPicture(panel(plot, self.pictures), MILLISECONDS)
         self.progress(plan).update_absolute(state.step, plan.steps, ("PNG", moving, None))
         if state.losses:
-            first, at = self.first or (state.step, now)
-            seconds = (now - at) / max(state.step - first, 1)
             held_out = state.held_out[-1][1] if state.held_out else None
-            self.say(line(state.step, plan.steps, state.losses[-1], held_out, seconds, used_gigabytes(self.subject)))
+            gigabytes = used_gigabytes(self.subject)
+            self.say(line(state.step, plan.steps, state.losses[-1], held_out, self.seconds, gigabytes))
 
     def progress(self, plan: TrainingPlan) -> comfy.utils.ProgressBar:
         self.bar = self.bar or comfy.utils.ProgressBar(plan.steps)
@@ -86,7 +91,6 @@ class Report:
 
     def sample(self, state: State, plan: TrainingPlan) -> None:
         """A clip from the plan's seed, the same at every step but for what was learnt."""
-        before = time.monotonic()
         self.pictures = pictures_of(
             sampled(self.subject, self.examples, self.sampling, plan), self.sampling, self.subject
         )
@@ -94,9 +98,8 @@ class Report:
         path.parent.mkdir(parents=True, exist_ok=True)
         first, *others = self.pictures
         first.save(path, save_all=True, append_images=others, duration=MILLISECONDS, loop=0, quality=90)
-        if self.first is not None:  # the time of a sample is not that of steps
-            self.first = self.first[0], self.first[1] + time.monotonic() - before
-        self.show(state, plan, time.monotonic())
+        self.since = None
+        self.show(state, plan)
 
     def saved(self, state: State, plan: TrainingPlan) -> None:
         for each in self.files(state):
@@ -105,6 +108,9 @@ class Report:
         seen = dict(state.held_out)
         rows = [f"{step},{loss:.6g},{seen.get(step, '')}" for step, loss in enumerate(state.losses, 1)]
         (self.folder / "loss.csv").write_text("\n".join(["step,loss,held_out", *rows, ""]), encoding="utf-8")
+
+    def stopped(self, sentence: str) -> None:
+        self.say(sentence)
 
 
 def used_gigabytes(subject: Subject) -> float:

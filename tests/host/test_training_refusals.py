@@ -134,6 +134,10 @@ CASES = {
         lambda a: {"examples": clips_of(1, 1, 4, 8, 8)},
         "'run.mp4' is a single picture, which holds no motion. Move its crop with Camera Move, or connect clips.",
     ),
+    "two frames": (
+        lambda a: {"examples": clips_of(1, 2, 4, 8, 8)},
+        "'run.mp4' has 2 frames, which are too few: motion models were trained on 16 (HotShot-XL on 8), and give",
+    ),
     "too many frames": (
         lambda a: {"examples": clips_of(1, 40, 4, 8, 8)},
         "40 frames are more than this motion model takes at once (32). Set clip_frames to 32 or less.",

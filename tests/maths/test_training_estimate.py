@@ -78,4 +78,6 @@ def test_what_a_user_reads():
         "step 340 of 2000 · loss 0.0812 (held-out 0.0791) · 1.9 s a step · 53 min left · 9.1 GB"
     )
     assert line(1, 2, 0.5, None, 1.0, 0.0) == "step 1 of 2 · loss 0.5 · 1 s a step · 1 s left"
+    assert line(1, 2, 0.5, None, None, 0.0) == "step 1 of 2 · loss 0.5"
+    assert line(2, 2, 0.5, None, 1.0, 0.0) == "step 2 of 2 · loss 0.5 · 1 s a step"
     assert [duration(seconds) for seconds in (30, 600, 9000)] == ["30 s", "10 min", "2.5 h"]

@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import socket
+import struct
 import subprocess
 import sys
 import time
@@ -19,6 +20,8 @@ ROOT = Path(__file__).resolve().parents[2]
 FOLDER = "animatediff-native"
 """The pack's folder under custom_nodes."""
 START_SECONDS = 180
+TEXT = 3
+"""Of the host's kinds of messages that are not JSON."""
 
 
 class ServerError(RuntimeError):
@@ -107,14 +110,20 @@ class ComfyServer:
         request.add_header("Content-Type", "application/json")
         urllib.request.urlopen(request).close()
 
-    def run(self, prompt: dict, on_progress: Callable[[str, int, int], None] | None = None) -> dict:
+    def run(
+        self,
+        prompt: dict,
+        on_progress: Callable[[str, int, int], None] | None = None,
+        on_shown: Callable[[str | bytes], None] | None = None,
+    ) -> dict:
         """Runs an API-format prompt and gives its outputs {node id: {"images": [...], ...}}.
 
-        on_progress(class_type, step, steps) is called for each step that a node reports.
+        on_progress(class_type, step, steps) is called for each step that a node reports; on_shown(text or picture) for
+        what a node shows while it runs.
         """
-        return asyncio.run(self._run(prompt, on_progress))
+        return asyncio.run(self._run(prompt, on_progress, on_shown))
 
-    async def _run(self, prompt, on_progress):
+    async def _run(self, prompt, on_progress, on_shown):
         client = uuid.uuid4().hex
         async with (
             aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=None)) as session,
@@ -126,6 +135,8 @@ class ComfyServer:
                 raise ServerError(f"ComfyUI refused the workflow: {explain(posted)}")
             outputs: dict = {}
             async for message in events:
+                if message.type == aiohttp.WSMsgType.BINARY and on_shown:
+                    on_shown(shown(message.data))
                 if message.type != aiohttp.WSMsgType.TEXT:
                     continue
                 event = json.loads(message.data)
@@ -150,6 +161,12 @@ class ComfyServer:
             file for output in outputs.values() for file in output.get("images", []) if file.get("type") == "output"
         ]
         return [self.output / file["subfolder"] / file["filename"] for file in saved]
+
+
+def shown(message: bytes) -> str | bytes:
+    """The line of text that a node shows while it runs, or the file of its picture."""
+    kind, first = struct.unpack(">II", message[:8])  # then the length of the node's id, or the kind of picture
+    return message[8 + first :].decode() if kind == TEXT else message[8:]
 
 
 def explain(refusal: dict) -> str:

@@ -69,6 +69,9 @@ class Silent:
     def saved(self, state, plan):
         self.seen.append(f"saved {state.step}")
 
+    def stopped(self, sentence):
+        self.seen.append(sentence)
+
 
 def trained(model, motion, clips, plan, folder, watcher=None, **more):
     """(subject, its state) after the plan, outside of the inference mode in which nodes run."""

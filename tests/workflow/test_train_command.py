@@ -27,7 +27,7 @@ def command(*words, comfyui, folder):
 def test_a_plan_is_trained_without_the_page(comfyui, base, tmp_path):
     generator = torch.Generator().manual_seed(0)
     items = tuple(
-        Example(f"clip {i}", torch.randn(1, 2, 4, 8, 8, generator=generator), [[torch.zeros(1, 77, 768), {}]])
+        Example(f"clip {i}", torch.randn(1, 4, 4, 8, 8, generator=generator), [[torch.zeros(1, 77, 768), {}]])
         for i in range(2)
     )
     plan = TrainingPlan("motion LoRA", "zoom", steps=1, rank=2, sample_every=0)
@@ -39,7 +39,7 @@ def test_a_plan_is_trained_without_the_page(comfyui, base, tmp_path):
     )
     path = write_job(tmp_path, job, Examples(items, items[0].cond, hash="0"))
     dry = command(path, "--dry-run", comfyui=comfyui, folder=tmp_path)
-    assert dry.returncode == 0 and "'zoom': 2 clips, 2 frames of 64 x 64, 1 steps" in dry.stdout, (
+    assert dry.returncode == 0 and "'zoom': 2 clips, 4 frames of 64 x 64, 1 steps" in dry.stdout, (
         dry.stdout + dry.stderr
     )
     assert not (tmp_path / "output").exists()
