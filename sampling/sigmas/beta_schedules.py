@@ -83,10 +83,10 @@ def sigma_table(name: str, schedule: BetaSchedule) -> SigmaTable:
     )
     alphas = torch.cumprod(1 - betas, dim=0)
     sigmas = ((1 - alphas) / alphas) ** 0.5
-    if schedule.zsnr:
-        sigmas = rescale_zero_terminal_snr_sigmas(sigmas)
     if count := schedule.lcm_timesteps:
         sigmas = sigmas[TIMESTEPS - 1 - (TIMESTEPS // count) * torch.arange(count).flip(0)]
+    if schedule.zsnr:
+        sigmas = rescale_zero_terminal_snr_sigmas(sigmas)
     return SigmaTable(name, sigmas.float(), is_lcm=bool(count))
 
 

@@ -34,6 +34,16 @@ def test_raw_sigma_schedules(name, zsnr):
             assert table.sigmas[-1].item() == pytest.approx(4518, rel=1e-2)
 
 
+def test_zero_snr_of_an_lcm_schedule_is_that_of_its_own_timesteps():
+    """The lowest of them keeps its noise level."""
+    words = {"raw_beta_schedule": "linear", "linear_start": 0.00085, "linear_end": 0.012, "sampling": "lcm"}
+    form = FORMS["ADE_RawSigmaSchedule"]
+    plain, zero = (
+        form.execute(**words, lcm_original_timesteps=50, zsnr=zsnr).result[0].sigmas for zsnr in (False, True)
+    )
+    assert zero[0].item() == pytest.approx(plain[0].item(), rel=1e-4) and zero[-1] > 4500
+
+
 SCHEDULERS = FORMS["ADE_SigmaScheduleToSigmas"].INPUT_TYPES()["required"]["scheduler"][1]["options"]
 
 
