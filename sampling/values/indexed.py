@@ -9,7 +9,7 @@ scheduling, whose numbers and mixes this gives, entries in any order and twice a
 
 import math
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -151,7 +151,7 @@ class Stretch:
     after: Entry | None = None
 
 
-def stretches(found: Sequence[Entry]) -> Iterator[Stretch]:
+def stretches(found: Iterable[Entry]) -> Iterator[Stretch]:
     """The course of a text, in the order in which it is written: later ones come over earlier ones' frames."""
     before = None
     for entry in found:
@@ -163,6 +163,21 @@ def stretches(found: Sequence[Entry]) -> Iterator[Stretch]:
         else:
             forward = 1 if entry.index >= before.index else -1
             yield Stretch(range(before.index, entry.index + forward, forward), before, entry)
+        before = entry
+
+
+def within(found: Sequence[Entry], length: int) -> Iterator[Entry]:
+    """Prompts without those that come directly behind the clip's last frame, where that is the turn of the one before.
+
+    As there: the one before stays, so what is written after them goes on from it.
+    """
+    before = None
+    for entry in found:
+        if before and entry.index == length and (before.hold or before.index == length - 1):
+            if before.index == length - 1:
+                continue
+            entry = replace(before, index=length - 1)
+        yield entry
         before = entry
 
 
@@ -213,7 +228,7 @@ def travelled(
         return Row(prompt, text, filled(embedding, longest.shape[1]), pooled)
 
     rows: dict[int, Row] = {}
-    for stretch in stretches(found):
+    for stretch in stretches(within(found, length)):
         steps = len(stretch.frames) - 1
         carried = None
         for place, frame in enumerate(stretch.frames):

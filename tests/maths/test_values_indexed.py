@@ -118,6 +118,30 @@ def share_of_b(length, plain=True, mix=lerp, frames=None):
     return rows[:, 0, 0].tolist()
 
 
+@pytest.mark.parametrize(
+    ("entries", "frames", "expected"),
+    [
+        (
+            [(3, "a"), (4, "b"), (0, "c")],
+            4,
+            "cccc",
+        ),  # b comes directly behind the last frame: a stays, and goes on to c
+        ([(1, "a", True), (4, "b"), (3, "c")], 4, "aaac"),
+        ([(0, "a"), (0, "b"), (1, "b"), (2, "b")], 1, "b"),
+        ([(0, "a"), (5, "b"), (1, "c")], 4, None),  # b is led towards, and nothing after it is looked at
+    ],
+)
+def test_what_is_written_behind_an_index_beyond_the_clip(entries, frames, expected):
+    """As in ComfyUI-AnimateDiff-Evolved: its rows, by the prompt that is most of each."""
+    encode = {text: torch.eye(3)["abc".index(text)].expand(1, 4, 3) for text in "abc"}
+    found = [Entry(*each) for each in entries]
+    rows, _ = travelled(found, frames, lambda text: (encode[text], None), lambda prompt, frame: prompt, lerp)
+    if expected is None:
+        assert not rows[..., 2].any()
+    else:
+        assert "".join("abc"[int(row[0].argmax())] for row in rows) == expected
+
+
 def test_a_transition_runs_ahead_as_the_incumbents_does():
     expected = [0, 0.125, 0.344, 0.590, 0.795, 0.923, 0.981, 0.998, 1]
     assert share_of_b(8) == pytest.approx(expected, abs=1e-3)
