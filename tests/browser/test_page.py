@@ -5,7 +5,7 @@ import json
 import pytest
 from browser import SCREENSHOTS, needs_chromium, opened, ready
 from comfy_server import ROOT, ComfyServer
-from saved_graphs import DANGLING, GRAPHS, SHOWN, assert_as_in_the_file, exactly
+from saved_graphs import GRAPHS, SHOWN, assert_as_in_the_file, exactly
 from workflows import TEMPLATES
 
 pytestmark = needs_chromium
@@ -77,7 +77,7 @@ def test_examples_open_with_every_node_and_value(page, path):
 @pytest.mark.parametrize("name", GRAPHS)
 def test_shared_workflows_open_as_they_were_saved(page, errors, definitions, name):
     page.evaluate("graph => app.loadGraphData(graph)", GRAPHS[name])
-    assert_as_in_the_file(page.evaluate(SHOWN, name not in DANGLING), GRAPHS[name], definitions)
+    assert_as_in_the_file(page.evaluate(SHOWN), GRAPHS[name], definitions)
     page.screenshot(path=SCREENSHOTS / f"{name}.png")
     assert not errors
 
@@ -97,7 +97,7 @@ def test_a_shared_workflow_that_is_dropped_on_the_canvas(page, errors, definitio
     for event in ("dragover", "drop"):
         page.dispatch_event("#graph-canvas", event, {"dataTransfer": dropped, "clientX": 800, "clientY": 450})
     page.wait_for_function(f"app.rootGraph._nodes.length == {len(GRAPHS[name]['nodes'])}", timeout=30_000)
-    shown = page.evaluate(SHOWN, True)
+    shown = page.evaluate(SHOWN)
     assert_as_in_the_file(shown, GRAPHS[name], definitions)
     settings = next(node for node in shown["nodes"] if node["type"] == "ADE_AnimateDiffSamplingSettings")
     assert settings["values"]["adapt_denoise_steps"] is True
@@ -110,7 +110,7 @@ def test_a_shared_workflow_that_is_saved_again_stays_as_it_is(page, definitions)
     graph = GRAPHS["308_eden-TextureFlow-workflow-hist"]
     page.evaluate("graph => app.loadGraphData(graph)", graph)
     page.evaluate("app.loadGraphData(app.rootGraph.serialize())")
-    assert_as_in_the_file(page.evaluate(SHOWN, True), graph, definitions)
+    assert_as_in_the_file(page.evaluate(SHOWN), graph, definitions)
 
 
 FRAME = {
@@ -143,7 +143,7 @@ def test_values_of_sample_settings_saved_by(page, how, place):
     if place == "subgraph":
         graph = within_a_subgraph(node)
     page.evaluate("graph => app.loadGraphData(graph)", graph)
-    shown = next(node for node in page.evaluate(SHOWN, False)["nodes"] if node["type"].startswith("ADE_"))
+    shown = next(node for node in page.evaluate(SHOWN)["nodes"] if node["type"].startswith("ADE_"))
     switch = "without" not in how and "that" not in how
     values = {"batch_offset": 3, "noise_type": "FreeNoise", "seed_gen": "comfy", "seed_offset": 7}
     assert exactly(shown["values"], values | {"adapt_denoise_steps": switch})
@@ -165,7 +165,7 @@ def test_forms_of_another_pack_are_left_alone(page):
     socket = {"name": "seed_override", "type": "INT", "link": None, "widget": {"name": "seed_override"}}
     node = FRAME | {"type": TAKEN, "inputs": [socket], "widgets_values": [5, 7]}
     page.evaluate("graph => app.loadGraphData(graph)", {"nodes": [node], "links": [], "version": 0.4})
-    (shown,) = page.evaluate(SHOWN, False)["nodes"]
+    (shown,) = page.evaluate(SHOWN)["nodes"]
     assert shown["values"] == {"first": 5, "second": 7}
 
 

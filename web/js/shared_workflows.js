@@ -55,6 +55,18 @@ function orderValues(node, definition) {
       }
 }
 
+/** A link from a node that the file does not have: newer pages refuse to run a graph with one. */
+function dropDanglingLinks(graph) {
+  const nodes = graph.nodes ?? []
+  const present = new Set(nodes.map(({ id }) => String(id)))
+  const ends = (graph.links ?? []).map((link) => (Array.isArray(link) ? link : [link.id, link.origin_id]))
+  // A subgraph's own inputs are an origin of a negative number.
+  const dangling = new Set(ends.filter(([, origin]) => !(origin < 0 || present.has(String(origin)))).map(([id]) => id))
+  if (!dangling.size) return
+  graph.links = graph.links.filter((_, index) => !dangling.has(ends[index][0]))
+  for (const input of nodes.flatMap(({ inputs }) => inputs ?? [])) if (dangling.has(input.link)) input.link = null
+}
+
 app.registerExtension({
   name: "AnimateDiffNative.SharedWorkflows",
   beforeRegisterNodeDef(_, definition) {
@@ -63,11 +75,11 @@ app.registerExtension({
   beforeConfigureGraph(graph) {
     // Not group nodes: the page takes values from the group, which has one per widget, and none from the nodes in it.
     const graphs = [graph, ...(graph.definitions?.subgraphs ?? [])]
-    for (const node of graphs.flatMap(({ nodes }) => nodes ?? [])) {
-      const definition = forms.get(node.type)
-      if (!definition) continue
+    const ours = graphs.flatMap(({ nodes }) => nodes ?? []).filter(({ type }) => forms.has(type))
+    if (ours.length) graphs.forEach(dropDanglingLinks)
+    for (const node of ours) {
       renameInputs(node)
-      orderValues(node, definition)
+      orderValues(node, forms.get(node.type))
     }
   },
 })
