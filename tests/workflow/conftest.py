@@ -1,3 +1,4 @@
+import json
 import os
 import subprocess
 import sys
@@ -43,3 +44,15 @@ def object_info(server):
 def prompt(server, object_info):
     """Text to Animation, small."""
     return small(to_prompt(example("Text to Animation"), object_info))
+
+
+@pytest.fixture
+def saved(tmp_path):
+    """Keeps a file of that name: a text, or what becomes JSON."""
+
+    def save(name, content):
+        path = tmp_path / name
+        path.write_text(content if isinstance(content, str) else json.dumps(content), encoding="utf-8")
+        return path
+
+    return save
