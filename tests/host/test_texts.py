@@ -56,6 +56,13 @@ def test_english(node_id):
         assert entry.display_name
 
 
+def test_every_window_schedule_is_explained_where_it_is_chosen():
+    chosen = next(entry for entry in SCHEMAS["ADN_ContextWindows"].inputs if entry.id == "context_schedule")
+    texts = [texts["ADN_ContextWindows"]["inputs"]["context_schedule"]["tooltip"] for texts in LANGUAGES.values()]
+    for text in (chosen.tooltip, *texts):
+        assert not [name for name in chosen.options if not re.search(rf"{name}[:：]", text)]
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("node_id", SCHEMAS)
 def test_translation(node_id, language):
