@@ -1,5 +1,7 @@
 """AnimateDiff Native: motion models for SD1.5 and SDXL checkpoints in ComfyUI, on the host's own extension points."""
 
+from pathlib import Path
+
 import comfyui_version
 
 import nodes as host_nodes
@@ -24,18 +26,22 @@ def _check_host(version: str) -> None:
 
 _check_host(comfyui_version.__version__)
 
+from .nodes import NODES, SERVICES, host_names  # noqa: E402
+
+for needed in (Path(__file__), host_names.PACK / "motion" / "load.py"):
+    host_names.refuse(needed)
+
 from comfy_api.latest import ComfyExtension  # noqa: E402
 
 from .motion.load import register_folders  # noqa: E402
-from .nodes import NODES, before_run, first_card, replaced, text  # noqa: E402
-from .nodes.compat import renamed  # noqa: E402
 
 register_folders()
 
 
 class AnimateDiffExtension(ComfyExtension):
     async def on_load(self) -> None:
-        await replaced.register()
+        for service in SERVICES:
+            await service.register()
 
     async def get_node_list(self) -> list:
         """Our nodes, without those whose id another pack has taken (it also gets them if it loads later)."""
@@ -43,8 +49,4 @@ class AnimateDiffExtension(ComfyExtension):
 
 
 async def comfy_entrypoint() -> AnimateDiffExtension:
-    renamed.register()
-    first_card.register()
-    before_run.register()
-    text.register()
     return AnimateDiffExtension()

@@ -1,8 +1,7 @@
 """The forms that users fill in: every node of the pack. Nothing here computes: a form calls one function below."""
 
-from importlib import import_module
-
 from .compat import NODES as COMPAT_NODES
+from .host_names import working
 
 FORMS = [
     "load",
@@ -32,4 +31,7 @@ FORMS = [
     "compat.artventure",
 ]
 """The files here that end in NODES."""
-NODES = [*(node for name in FORMS for node in import_module(f".{name}", __name__).NODES), *COMPAT_NODES]
+NODES = [*(node for form in working(FORMS, __name__) for node in form.NODES), *COMPAT_NODES]
+
+SERVICES = working(["before_run", "first_card", "replaced", "text", "compat.renamed"], __name__)
+"""What is registered with the server, beside nodes."""

@@ -10,7 +10,7 @@ MOST_FRAMES, MOST_STEPS = 4_096, 200
 """No more is counted, so that no question keeps the server busy."""
 
 
-def register() -> None:
+async def register() -> None:
     if hasattr(PromptServer, "instance"):  # not where a program uses ComfyUI without its server
         PromptServer.instance.routes.post("/animatediff/windows")(answer)
 

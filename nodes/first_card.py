@@ -9,7 +9,7 @@ FIRST = "AnimateDiff Text to Animation"
 LIST = ("/workflow_templates", "/api/workflow_templates")
 
 
-def register() -> None:
+async def register() -> None:
     """Lets the server put this pack's templates in order when the page asks for the list."""
     if hasattr(PromptServer, "instance"):  # not where a program uses ComfyUI without its server
         PromptServer.instance.app.middlewares.append(ordered)

@@ -29,7 +29,7 @@ def show_live(node: type[io.ComfyNode], text: str) -> None:
         server.send_progress_text(text, node.hidden.unique_id)
 
 
-def register() -> None:
+async def register() -> None:
     if hasattr(PromptServer, "instance"):  # not where a program uses ComfyUI without its server
         PromptServer.instance.routes.get("/animatediff/said/{prompt_id}")(answer)
 

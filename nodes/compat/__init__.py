@@ -12,31 +12,10 @@ in NODES of its file; a new kind of object is a socket in types.py, with its cla
 their order are the other pack's for ever (tests/host/test_compat.py): saved workflows have values by position only.
 """
 
-from . import (
-    adjust,
-    camera,
-    combine,
-    context,
-    context_extras,
-    extra_keyframes,
-    extras,
-    gen1,
-    gen2,
-    guidance,
-    i2v,
-    inject,
-    iterations,
-    lora,
-    noise,
-    preview,
-    prompts,
-    sigmas,
-    sparse,
-    strength,
-)
+from ..host_names import working
 
-ROOMS = [
-    *(gen2, gen1, i2v, extras, lora, adjust, strength, context, context_extras, extra_keyframes),
-    *(preview, noise, iterations, inject, combine, guidance, sigmas, prompts, sparse, camera),
+FORMS = [
+    *("gen2", "gen1", "i2v", "extras", "lora", "adjust", "strength", "context", "context_extras", "extra_keyframes"),
+    *("preview", "noise", "iterations", "inject", "combine", "guidance", "sigmas", "prompts", "sparse", "camera"),
 ]
-NODES = [node for room in ROOMS for node in room.NODES]
+NODES = [node for form in working(FORMS, __name__) for node in form.NODES]

@@ -6,7 +6,7 @@ RENAMED = {"ADE_AnimateDiffLoaderWithContext": {"motion_model_settings": "ad_set
 """{node id: {old name: name}}"""
 
 
-def register() -> None:
+async def register() -> None:
     """Lets the server rename them before it checks a prompt: an unknown input is not checked, and fails in the node.
 
     The host's NodeReplace does not serve: it only replaces ids that no installed node has.

@@ -1,9 +1,11 @@
-"""An older host gets one sentence that names both versions and what to do."""
+"""An older host gets one sentence that names both versions and what to do; and which names of the host are used."""
 
 import asyncio
 
 import animatediff_native
+import host_uses
 import pytest
+from animatediff_native.nodes import host_names
 from server import PromptServer
 
 import nodes
@@ -47,3 +49,13 @@ def test_one_entry_point():
     """A module with both would lose its V3 nodes: the host takes the mappings and looks no further."""
     assert not hasattr(animatediff_native, "NODE_CLASS_MAPPINGS")
     assert callable(animatediff_native.comfy_entrypoint)
+
+
+def test_the_list_of_the_hosts_names_is_whole():
+    there, used = host_names.LIST.read_text(encoding="utf-8").splitlines(), host_uses.lines()
+    hint = "COMFYUI_DIR=... python tests/support/host_uses.py writes nodes/host_names.txt anew"
+    assert there == used, f"{hint}: add {set(used) - set(there)}, delete {set(there) - set(used)}"
+
+
+def test_this_host_has_them_all():
+    assert len(host_names.listed()) > 150 and host_names.lost(host_names.listed()) == {}
