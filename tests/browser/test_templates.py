@@ -122,9 +122,14 @@ def long_run(server, page):
 
 def open_card(page, name: str) -> None:
     """As a user does, who tries again where nothing came: on a busy machine cards move while their pictures load."""
+    from playwright.sync_api import TimeoutError as NotThere
+
     types = sorted(node["type"] for node in example(name)["nodes"])
     for _ in range(3):
-        press_card(page, name)
+        try:
+            press_card(page, name)
+        except NotThere:
+            continue
         if shows(page, types, seconds=30):
             page.wait_for_timeout(300)  # until its size is final
             return

@@ -8,7 +8,8 @@ import folder_paths
 import numpy as np
 import pytest
 import torch
-from animatediff_native.nodes.compat.combine import FORMATS, animatediff_combine
+from animatediff_native.nodes.compat.combine import animatediff_combine
+from animatediff_native.sampling.clips.animation import FORMATS
 from comfy.cli_args import args
 from executed import executed
 from PIL import Image

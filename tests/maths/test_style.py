@@ -132,7 +132,7 @@ PURE = {
         *("strength", "temporal"),
     ],
     "sampling": ["paste", "rescale"],
-    "sampling/clips": ["captions", "chart", "flow", "grid", "measures"],
+    "sampling/clips": ["animation", "captions", "chart", "flow", "grid", "measures"],
     "sampling/noise": ["draw", "freeinit"],
     "sampling/references": ["attention", "reuse", "settings"],
     "sampling/sigmas": ["tables"],
