@@ -7,7 +7,9 @@ page that is opened afresh asks here (web/js/lines.js). And a line can stand on 
 import hashlib
 import json
 from collections import OrderedDict
+from contextlib import suppress
 from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
 
 from comfy_execution.graph_utils import is_link
 from comfy_execution.utils import get_executing_context
@@ -57,10 +59,9 @@ def nodes_before() -> dict[str, dict]:
     if context is None:
         return {}
     prompt = prompt_of(context.prompt_id)
-    found, open_ids = {}, [outer(context.node_id)]
+    found, open_ids = {}, [outer(context.node_id)] if outer(context.node_id) in prompt else []
     while open_ids:
-        values = prompt.get(open_ids.pop(), {}).get("inputs", {}).values()
-        new = {value[0] for value in values if is_link(value)} & prompt.keys() - found.keys()
+        new = sources(prompt[open_ids.pop()]) & prompt.keys() - found.keys()
         found |= {node_id: prompt[node_id] for node_id in new}
         open_ids += new
     return found
@@ -101,24 +102,33 @@ def prompt_of(prompt_id: str) -> dict[str, dict]:
     queue = getattr(getattr(PromptServer, "instance", None), "prompt_queue", None)
     if queue is None:
         return {}
-    items = [*queue.get_current_queue()[0], *(past["prompt"] for past in queue.get_history(prompt_id).values())]
-    return next((item[2] for item in items if item[1] == prompt_id), {})
+    running = [item for item in list(queue.currently_running.values()) if item[1] == prompt_id]
+    items = running or [past["prompt"] for past in queue.get_history(prompt_id).values()]
+    return items[0][2] if items else {}
 
 
 def identities(prompt: dict[str, dict]) -> dict[str, str]:
-    """Node id -> what is equal for nodes of one kind with the same values and the same nodes before them."""
-    found: dict[str, str] = {}
+    """Node id -> what is equal for nodes of one kind with the same values and the same nodes before them.
 
-    def identity(node_id: str) -> str:
-        if node_id not in found:
-            inputs = {name: of_value(value) for name, value in prompt[node_id]["inputs"].items()}
+    Nodes that are in a circle, or behind one, have none.
+    """
+    found: dict[str, str] = {}
+    order = TopologicalSorter({node_id: sources(node) & prompt.keys() for node_id, node in prompt.items()})
+    with suppress(CycleError):  # what leads to no output may be anything
+        order.prepare()
+    while ready := order.get_ready():
+        for node_id in ready:
+            inputs = {name: marked(value, found) for name, value in prompt[node_id]["inputs"].items()}
             text = json.dumps([prompt[node_id]["class_type"], inputs], sort_keys=True)
             found[node_id] = hashlib.sha256(text.encode()).hexdigest()
-        return found[node_id]
-
-    def of_value(value):
-        return [identity(value[0]), value[1]] if is_link(value) and value[0] in prompt else value
-
-    for node_id in prompt:
-        identity(node_id)
+        order.done(*ready)
     return found
+
+
+def marked(value, marks: dict[str, str]):
+    """A link with the mark of its node; any other value as it is."""
+    return [marks[value[0]], value[1]] if is_link(value) and value[0] in marks else value
+
+
+def sources(node: dict) -> set[str]:
+    return {value[0] for value in node["inputs"].values() if is_link(value)}

@@ -96,3 +96,11 @@ def test_a_list_of_values_says_a_line_for_each(page):
             say_of_a_form(text)
     page.end(number)
     assert told("list") == {"1": ["one", "two"]}
+
+
+def test_a_long_chain_of_nodes_beside_a_circle(page):
+    chain = {str(n): {"class_type": "A", "inputs": {"before": [str(n - 1), 0]}} for n in range(1, 3_000)}
+    chain["0"] = {"class_type": "A", "inputs": {}}
+    chain |= {"x": {"class_type": "A", "inputs": {"y": ["y", 0]}}, "y": {"class_type": "A", "inputs": {"x": ["x", 0]}}}
+    run(page, "chain", chain, {"2999": "the last"})
+    assert told("chain") == {"2999": ["the last"]}
