@@ -1,7 +1,7 @@
 """What a newcomer types: the nodes and the templates that the page then shows, in both languages."""
 
 import pytest
-from browser import SCREENSHOTS, needs_chromium, opened, ready
+from browser import SCREENSHOTS, needs_chromium, open_search, opened, ready
 from comfy_server import FOLDER, ComfyServer
 from workflows import TEMPLATES
 
@@ -74,17 +74,6 @@ def test_the_first_nodes_of_a_search(server, english, language):
     page.close()
     server.post("/settings", {"Comfy.Locale": "en"})
     assert not missed
-
-
-def open_search(page) -> None:
-    """Double-clicks on free canvas, again where the page was not ready for it."""
-    for _ in range(5):
-        page.keyboard.press("Escape")
-        page.mouse.dblclick(1200, 700)
-        page.wait_for_timeout(1000)
-        if page.get_by_role("combobox").count():
-            return
-    raise AssertionError("the node search did not open")
 
 
 def test_templates_are_found_and_the_first_is_the_first(english):

@@ -1,18 +1,17 @@
 """Templates as a newcomer meets them: from the card in the page's template browser to the animation in the page."""
 
-import json
 import time
 from contextlib import contextmanager
 
 import pytest
-from browser import SCREENSHOTS, needs_chromium, opened
+from browser import SCREENSHOTS, finished, needs_chromium, opened, run
 from comfy_server import FOLDER, ComfyServer
 from template_files import make_template_files
 from workflows import TEMPLATES, example
 
 pytestmark = needs_chromium
 
-SMALL = {"width": 64, "height": 64, "batch_size": 8, "steps": 1, "length": 8, "amount": 8, "megapixels": 0.01}
+SMALL = {"width": 64, "height": 64, "batch_size": 8, "steps": 1, "duration": 1, "amount": 8, "megapixels": 0.01}
 """Widgets, by name, that are set in the page so that a run takes seconds; with fewer frames the sampler says that they
 are few, and grows."""
 SET = """values => {
@@ -27,6 +26,25 @@ NODES = """() => app.rootGraph._nodes.map(node => ({
     left: node.pos[0], right: node.pos[0] + node.size[0],
     top: node.pos[1] - LiteGraph.NODE_TITLE_HEIGHT, bottom: node.pos[1] + node.size[1],
 }))"""
+UNDER = """() => {
+    const pen = document.createElement('canvas').getContext('2d'), title = LiteGraph.NODE_TITLE_HEIGHT, socket = 14
+    const under = (path, [x, y], [width, height]) => {
+        for (let left = x + socket; left < x + width - socket; left += 2)
+            for (let top = y - title + 5; top < y + height - 5; top += 2)
+                if (pen.isPointInStroke(path, left, top)) return true
+    }
+    const links = [...app.canvas.renderedPaths].filter(link => link.path)
+    const found = links.flatMap(link => app.rootGraph._nodes
+        .filter(node => under(link.path, node.pos, node.size)).map(node => [link.id, node.type]))
+    return links.length ? found : ['no link is drawn']
+}"""
+"""[link, type of a node] wherever the page has drawn a link under a node; a socket is inside its node."""
+OVERLAPPING = """() => {
+    const shown = [...document.querySelectorAll('[data-node-id]')].map(element => element.getBoundingClientRect())
+    return shown.length < app.rootGraph._nodes.length ? ['nodes are not drawn'] : shown.flatMap((one, number) =>
+        shown.slice(0, number).filter(other => one.left < other.right - 1 && other.left < one.right - 1
+            && one.top < other.bottom - 1 && other.top < one.bottom - 1).map(other => [one, other]))
+}"""
 RESULTS = """() => {
     const saver = app.rootGraph._nodes.find(node => node.type === 'SaveAnimatedWEBP')
     const video = document.querySelector('video[src*="type=output"]')
@@ -81,6 +99,19 @@ def nodes_2(page):
     page.evaluate(setting, True)
     yield
     page.evaluate(setting, False)
+
+
+@pytest.mark.parametrize("name", TEMPLATES)
+def test_a_template_without_its_files_where_nodes_are_elements(page, nodes_2, name):
+    """As a newcomer sees it first: error footers make the loaders higher."""
+    graph = example(name)
+    for node in graph["nodes"]:
+        if node["properties"].get("models"):
+            node["widgets_values"][0] = "missing.safetensors"
+    page.evaluate("graph => app.loadGraphData(graph)", graph)
+    page.wait_for_timeout(1000)  # until sizes are final
+    page.screenshot(path=SCREENSHOTS / f"{name}, nodes 2.png")
+    assert not page.evaluate(OVERLAPPING) and not page.evaluate(UNDER)
 
 
 def test_the_preview_moves_on_nodes_that_are_elements(server, page, nodes_2):
@@ -155,7 +186,7 @@ def shows(page, types: list[str], seconds: float) -> bool:
 
 
 def check_layout(page) -> None:
-    """Every node is known, none is red, and none lies on another."""
+    """Every node is known, none is red, none lies on another or on a link."""
     nodes = page.evaluate(NODES)
     assert not [node["type"] for node in nodes if not node["known"]]
     assert not [node["type"] for node in nodes if node["red"]]
@@ -163,28 +194,7 @@ def check_layout(page) -> None:
         for other in nodes[:number]:
             beside = one["right"] <= other["left"] or other["right"] <= one["left"]
             assert beside or one["bottom"] <= other["top"] or other["bottom"] <= one["top"], (one, other)
-
-
-def run(page) -> str:
-    """Presses Run; the id of the prompt that the page posts."""
-    with page.expect_response(
-        lambda answer: answer.url.endswith("/prompt") and answer.request.method == "POST"
-    ) as sent:
-        page.get_by_test_id("queue-button").click()
-    answer = sent.value.json()
-    assert "prompt_id" in answer, json.dumps(answer, indent=1)
-    return answer["prompt_id"]
-
-
-def finished(server, identity: str, expected: str = "success") -> dict:
-    """What the server says of a prompt when it is done."""
-    end = time.monotonic() + 300
-    while identity not in (history := server.get(f"/history/{identity}")):
-        assert time.monotonic() < end, server.log_tail()
-        time.sleep(0.2)
-    status = history[identity]["status"]
-    assert status["status_str"] == expected, status["messages"][-1]
-    return status
+    assert not page.evaluate(UNDER)
 
 
 def preview_area(page) -> dict:

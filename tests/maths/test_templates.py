@@ -1,8 +1,12 @@
 """What a newcomer relies on in every template file."""
 
+import json
+import re
+
 import pytest
-from animatediff_native.sampling.windows.presets import preset
+from animatediff_native.sampling.windows.presets import PRESETS, preset
 from animatediff_native.workflow_files.known_nodes import host_nodes, own_nodes
+from comfy_server import ROOT
 from workflows import TEMPLATES as FILES
 from workflows import example
 
@@ -14,6 +18,11 @@ LOADERS = {
     "ADN_LoadMotionModel",
     "ADN_LoadMotionLoRA",
 }
+CHINESE, LINKS = re.compile("[\u4e00-\u9fff]"), re.compile(r"https?://[^\s)]+")
+HOSTS = {"batch_size", "denoise", "amount", "length", "scale_by", "multiplier", "duration", "steps", "seed", "fps"}
+INPUTS = HOSTS.union(
+    *(form["inputs"] for form in json.loads((ROOT / "locales/zh/nodeDefs.json").read_text("utf-8")).values())
+).difference(PRESETS)
 every_template = pytest.mark.parametrize("name", TEMPLATES)
 
 
@@ -25,13 +34,22 @@ def test_its_nodes_are_the_hosts_and_ours(name):
 
 
 @every_template
-def test_a_note_says_what_to_do_in_two_languages(name):
-    (note,) = [node for node in TEMPLATES[name]["nodes"] if node["type"] == "MarkdownNote"]
-    text = note["widgets_values"][0]
-    assert text.startswith(f"### {name}\n") and "\n**中文**：" in text
-    for node in TEMPLATES[name]["nodes"]:
-        for file in node["properties"].get("models", ()):
-            assert f"**models/{file['directory']}**" in text, file
+def test_two_notes_say_what_to_do_in_two_languages(name):
+    english, chinese = [node for node in TEMPLATES[name]["nodes"] if node["type"] == "MarkdownNote"]
+    assert english["widgets_values"][0].startswith(f"### {name}\n") and chinese["title"] == "中文说明"
+    assert not CHINESE.search(english["title"] + english["widgets_values"][0])
+    for text in (note["widgets_values"][0] for note in (english, chinese)):
+        for node in TEMPLATES[name]["nodes"]:
+            for file in node["properties"].get("models", ()):
+                assert f"**models/{file['directory']}**" in text, file
+        assert set(LINKS.findall(text)) == set(LINKS.findall(english["widgets_values"][0]))
+
+
+@every_template
+def test_its_chinese_note_calls_widgets_as_the_chinese_page_does(name):
+    """No name in bold that is an input of ours: the page shows those in Chinese."""
+    (text,) = [node["widgets_values"][0] for node in TEMPLATES[name]["nodes"] if node.get("title") == "中文说明"]
+    assert not set(re.findall(r"\*\*(\w+)\*\*", text)) & INPUTS
 
 
 @every_template
@@ -52,14 +70,6 @@ def test_windows_show_what_their_preset_does(name):
             plan = preset(chosen, length)
             assert (overlap, schedule) == (plan.context_overlap, plan.context_schedule)
             assert (fuse_method, stride, closed) == (plan.fuse_method, plan.context_stride, plan.closed_loop)
-
-
-@every_template
-def test_nodes_lie_side_by_side(name):
-    nodes = [(*node["pos"], *node["size"]) for node in TEMPLATES[name]["nodes"]]
-    for number, (x, y, width, height) in enumerate(nodes):
-        for left, top, wide, high in nodes[:number]:
-            assert x >= left + wide or left >= x + width or y >= top + high + 30 or top >= y + height + 30
 
 
 @every_template

@@ -1,7 +1,9 @@
 """ComfyUI's web page in headless Chromium."""
 
+import json
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -54,3 +56,36 @@ def ready(page, server: ComfyServer):
     page.wait_for_function("'ADN_ApplyMotionModel' in LiteGraph.registered_node_types", timeout=60_000)
     page.wait_for_function("app.rootGraph._nodes.length", timeout=60_000)
     return page
+
+
+def open_search(page) -> None:
+    """Double-clicks on free canvas, again where the page was not ready for it."""
+    for _ in range(5):
+        page.keyboard.press("Escape")
+        page.mouse.dblclick(1200, 700)
+        page.wait_for_timeout(1000)
+        if page.get_by_role("combobox").count():
+            return
+    raise AssertionError("the node search did not open")
+
+
+def run(page) -> str:
+    """Presses Run; the id of the prompt that the page posts."""
+    with page.expect_response(
+        lambda answer: answer.url.endswith("/prompt") and answer.request.method == "POST"
+    ) as sent:
+        page.get_by_test_id("queue-button").click()
+    answer = sent.value.json()
+    assert "prompt_id" in answer, json.dumps(answer, indent=1)
+    return answer["prompt_id"]
+
+
+def finished(server, identity: str, expected: str = "success") -> dict:
+    """What the server says of a prompt when it is done."""
+    end = time.monotonic() + 300
+    while identity not in (history := server.get(f"/history/{identity}")):
+        assert time.monotonic() < end, server.log_tail()
+        time.sleep(0.2)
+    status = history[identity]["status"]
+    assert status["status_str"] == expected, status["messages"][-1]
+    return status

@@ -37,8 +37,6 @@ def small(prompt: dict, pixels: int = 64, steps: int = 2, frames: int | None = N
         node.update(width=pixels, height=pixels)
     for node in [*nodes_of(prompt, "KSampler"), *nodes_of(prompt, "ADN_ContextSampler")]:
         node["steps"] = steps
-    for node in nodes_of(prompt, "ImageFromBatch"):
-        node["length"] = 20
     for node in nodes_of(prompt, "ImageScaleToTotalPixels"):
         node["megapixels"] = 0.01
     return prompt

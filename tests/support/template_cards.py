@@ -214,7 +214,7 @@ def upscale(card: Image.Image, run: Run) -> None:
 
 
 def video_to_video(card: Image.Image, run: Run) -> None:
-    strip(card, spread(run.others["ImageScale"], 4, 104), 90)
+    strip(card, spread(run.others["ImageScaleToTotalPixels"], 4, 104), 90)
     arrow(card, (256, 220), (256, 284))
     strip(card, spread(run.frames, 4, 104), 320, SECOND)
 
@@ -268,7 +268,11 @@ CARDS: dict[str, Card] = {
     "Animation in Pieces": pieces,
     "Two Motion Models": two_motion_models,
 }
-ALSO = {"Upscale an Animation": "KSampler", "Video to Video": "ImageScale", "Long Animation with ControlNet": "Canny"}
+ALSO = {
+    "Upscale an Animation": "KSampler",
+    "Video to Video": "ImageScaleToTotalPixels",
+    "Long Animation with ControlNet": "Canny",
+}
 """A node on the way whose frames are on the card, too: the first of that type."""
 WITHOUT = {"Steadier Frames with FreeInit": "ADN_FreeInit"}
 """A node without which the template also runs, for comparison."""

@@ -36,7 +36,7 @@ def test_the_templates_are_listed_with_pictures(server):
 OF_ANOTHER_SIZE = {
     "Animation in Pieces": (40, (64, 64)),
     "Upscale an Animation": (16, (96, 96)),
-    "Video to Video": (20, (64, 64)),
+    "Video to Video": (16, (104, 104)),
     "Inpaint a Region": (16, (96, 96)),
 }
 """Template -> its frames and pixels when it is `small`, where they are not those of its empty latents."""
