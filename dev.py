@@ -8,6 +8,7 @@
                             benchmarks/bench.py: --ade DIR, --scenes clip long, ...)
     python dev.py speedups  what the host's speed-ups (EasyCache, ToMe, ...) save beside motion, and what they change
                             (more words go to benchmarks/speedups.py: --full, --only easycache, ...)
+    python dev.py fuzz      opens a thousand files that are broken on purpose (--files 50 --seed 17)
 
 What it brings lies in .dev/ and is used again; delete that folder to start afresh.
 """
@@ -39,7 +40,12 @@ ARCHIVES = {
 NEWEST = "0.30.0"
 TORCH = ["torch==2.11.0", "torchvision==0.26.0", "torchaudio==2.11.0"]  # one matching set
 GIGABYTES_NEEDED = 8
-MEASUREMENTS = {"bench": "bench.py", "speedups": "speedups.py"}
+SCRIPTS = {
+    "bench": "benchmarks/bench.py",
+    "speedups": "benchmarks/speedups.py",
+    "fuzz": "tests/support/fuzz.py",
+}
+"""Commands that are scripts, which more words go to."""
 
 
 def main() -> int:
@@ -47,10 +53,9 @@ def main() -> int:
     if arguments.command == "matrix":
         return matrix()
     host = find_host(arguments.comfyui, arguments.comfyui_version)
-    if script := MEASUREMENTS.get(arguments.command):
-        python = environment(host, "tests", "benchmarks")
-        script = str(ROOT / "benchmarks" / script)
-        return subprocess.call([python, script, *rest], env=os.environ | {"COMFYUI_DIR": str(host)})
+    if script := SCRIPTS.get(arguments.command):
+        python = environment(host, "tests", *["benchmarks"] * script.startswith("benchmarks"))
+        return subprocess.call([python, str(ROOT / script), *rest], env=os.environ | {"COMFYUI_DIR": str(host)})
     python = environment(host)
     if arguments.command == "test":
         words = rest or ["tests"]
@@ -68,9 +73,9 @@ def command_line() -> tuple[argparse.Namespace, list[str]]:
     """(what was asked for, the words for pytest or the benchmark)."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True)
-    names = ("demo", "test", "matrix", *MEASUREMENTS)
-    demo, test, _, *measurements = (commands.add_parser(name, add_help=name not in MEASUREMENTS) for name in names)
-    for command in (demo, test, *measurements):
+    names = ("demo", "test", "matrix", *SCRIPTS)
+    demo, test, _, *scripts = (commands.add_parser(name, add_help=name not in SCRIPTS) for name in names)
+    for command in (demo, test, *scripts):
         command.add_argument("--comfyui", type=Path, metavar="DIR", help="your own ComfyUI instead of a fetched one")
         command.add_argument("--comfyui-version", choices=ARCHIVES, help=f"which ComfyUI to fetch ({NEWEST})")
     demo.add_argument(
@@ -78,7 +83,7 @@ def command_line() -> tuple[argparse.Namespace, list[str]]:
     )
     demo.add_argument("--motion-model", type=Path, metavar="FILE", help="your motion model; else a small one is built")
     arguments, rest = parser.parse_known_args()
-    if rest and arguments.command not in ("test", *MEASUREMENTS):
+    if rest and arguments.command not in ("test", *SCRIPTS):
         parser.error(f"unknown: {' '.join(rest)}")
     return arguments, rest
 

@@ -16,11 +16,12 @@ from torch import Tensor, nn
 from .camera_poses import Path, Poses, rays
 from .convert import unwrap
 from .families import V3
-from .formats import TABLE, NotAMotionModel, sites
+from .foreign import refuse_other_numbers
+from .formats import TABLE, NotAMotionModel, refuse_widths, sites
 from .image_encoder import laid_on
-from .load import held_dtype, host_patcher, opened
+from .load import held_dtype, host_patcher, opened, tensors_of
 from .options import KEY, Call
-from .pose_encoder import PIXELS, PoseEncoder, level_of
+from .pose_encoder import PIXELS, STEERED, PoseEncoder, level_of
 from .strength import Strength, amount_at, is_zero
 from .temporal import PoseMerge
 
@@ -56,7 +57,8 @@ def load_camera(path: str, disable_dynamic: bool = False) -> ModelPatcher:
     name = FilePath(path).name
     try:
         loaded = opened(path)
-        state = unwrap({key: value for part in PARTS for key, value in unwrap(loaded.get(part, {})).items()} or loaded)
+        parts = [unwrap(loaded[part]) for part in PARTS if isinstance(loaded.get(part), Mapping)]
+        state = tensors_of({key: value for part in parts for key, value in part.items()} or loaded)
         patcher = camera_of(state, disable_dynamic)
     except NotAMotionModel as reason:
         raise ValueError(f"'{name}' {reason}") from None
@@ -70,11 +72,15 @@ def camera_of(state: Mapping[str, Tensor], disable_dynamic: bool = False) -> Mod
     if "encoder_conv_in.weight" not in state or not merges:
         raise NotAMotionModel("is no CameraCtrl file. Choose CameraCtrl.ckpt here.")
     levels = range(len({key.split(".")[1] for key in state if key.startswith("encoder_down_conv_blocks.")}))
-    channels = tuple(state[f"encoder_down_conv_blocks.{i}.0.block1.weight"].shape[0] for i in levels)
-    widths = {key.split(MERGE)[0]: len(value) for key, value in merges.items() if key.endswith("weight")}
+    first = (f"encoder_down_conv_blocks.{level}.0.block1.bias" for level in levels)
+    channels = tuple(state[bias].numel() if bias in state else 0 for bias in first)
+    refuse_widths(channels)
+    owners = {key: key.split(MERGE)[0] for key in merges if key.endswith("bias")}
+    widths = {owner: merges[key].numel() for key, owner in owners.items() if STEERED.match(owner)}
     encoder = {f"encoder.{key}": value for key, value in state.items() if key.startswith("encoder_")}
     weights = {key: value for key, value in encoder.items() if not TABLE.search(key)}
     weights |= {f"merges.{key.replace(MERGE, '|').replace('.', '/').replace('|', '.')}": merges[key] for key in merges}
+    refuse_other_numbers(weights)
     device, offload_device = comfy.model_management.get_torch_device(), comfy.model_management.unet_offload_device()
     dtype = held_dtype(comfy.utils.weight_dtype(weights))
     attention = comfy.ldm.modules.attention.optimized_attention_for_device(device, small_input=True)

@@ -21,17 +21,20 @@ DIFFUSERS_NAMES = (
     (".norm2.", ".norms.1."),
     (".norm3.", ".ff_norm."),
 )
+DEEPEST = 4
+"""Containers around the tensors. A pickle can lie in itself."""
 POSITION_TABLE = re.compile(r"\.(?:pos_encoder|pos_embed)\.(?:pe|positional_encoding|pos_encoding)$")
 
 
 def unwrap(loaded: Mapping[str, Any]) -> dict[str, torch.Tensor]:
     """The tensors of a loaded file, out of their container; `module.` (a training save) and `unet.` are cut off."""
-    while isinstance(loaded.get("state_dict"), Mapping):
-        loaded = loaded["state_dict"]
+    for _ in range(DEEPEST):
+        inner = loaded.get("state_dict")
+        loaded = inner if isinstance(inner, Mapping) else loaded
     return {
-        key.removeprefix("module.").removeprefix("unet."): value
+        key.removeprefix("module.").removeprefix("unet."): value.detach()
         for key, value in loaded.items()
-        if isinstance(value, torch.Tensor)
+        if isinstance(key, str) and isinstance(value, torch.Tensor)
     }
 
 

@@ -3,10 +3,13 @@
 Every sentence goes on after the file's name.
 """
 
+import math
 import re
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
+
+import torch
 
 from .formats import NotAMotionModel
 
@@ -69,6 +72,13 @@ ARCHIVES = (b"Rar!", b"7z\xbc\xaf\x27\x1c", b"\x1f\x8b", b"BZh", b"\xfd7zXZ")
 """How files begin that are archives: rar, 7z, gzip, bzip2, xz."""
 QUOTED = 120
 """Letters of a text that an error quotes."""
+LONGEST_NAME = 250
+"""No published file has a tensor whose name has more letters than half of that."""
+DENSEST = 10
+"""How much larger the parts of a torch file may be than the file. Torch does not pack them."""
+MOST_TENSORS = 10_000
+"""In a torch file, which is read one by one. A whole SDXL checkpoint has 2,500."""
+AGAIN = "Download it again."
 
 
 def refuse_by_container(loaded: Mapping) -> None:
@@ -114,8 +124,9 @@ def refuse_by_content(path: str) -> None:
             f'is a text, not a model: the download saved the site\'s answer, "{answer}". {again}, logged in where the '
             "site asks for it."
         )
-    if head.startswith(ARCHIVES) or is_zip_of_others(path):
+    if head.startswith(ARCHIVES):
         raise NotAMotionModel("is an archive. Unpack it, and put the model that is in it here.")
+    refuse_by_archive(path, size)
     header = int.from_bytes(head[:8], "little")
     if path.lower().endswith((".safetensors", ".sft")):
         if head[:2] in (b"PK", b"\x80\x02"):
@@ -138,9 +149,52 @@ def text_in(head: bytes) -> str | None:
     return line if len(line) <= QUOTED else f"{line[:QUOTED]}..."
 
 
-def is_zip_of_others(path: str) -> bool:
-    """Whether it is a whole zip archive, but none that torch has written."""
+def refuse_by_archive(path: str, size: int) -> None:
+    """Raises NotAMotionModel for a zip archive of that many bytes that torch has not written."""
     if not zipfile.is_zipfile(path):
-        return False
-    with zipfile.ZipFile(path) as archive:
-        return not any(name.endswith("data.pkl") for name in archive.namelist())
+        return
+    try:
+        with zipfile.ZipFile(path) as archive:
+            entries = archive.infolist()
+    except (zipfile.BadZipFile, NotImplementedError, OSError, ValueError):
+        raise NotAMotionModel(f"is cut short or damaged. {AGAIN}") from None
+    if not any(entry.filename.endswith("data.pkl") for entry in entries):
+        raise NotAMotionModel("is an archive. Unpack it, and put the model that is in it here.")
+    if len(entries) > MOST_TENSORS:
+        raise NotAMotionModel(f"holds {len(entries)} tensors, as no model does: it was not opened. Get another file.")
+    unpacked = sum(entry.file_size for entry in entries)
+    if unpacked > DENSEST * size:
+        raise NotAMotionModel(
+            f"would fill {unpacked / 1e9:.1f} GB of memory from {size / 1e6:.1f} MB, as no model does: it was not "
+            "opened. Get a .safetensors file of it."
+        )
+
+
+def refuse_by_tensors(state: Mapping[str, torch.Tensor]) -> None:
+    """Raises NotAMotionModel where a tensor has no name to speak of, lacks numbers, or holds NaN or infinity.
+
+    With these every picture would be black. A torch file can say that one number stands for a billion: nothing that
+    goes through all of them may come before this.
+    """
+    for key, value in state.items():
+        if len(key) > LONGEST_NAME or not key.isprintable():
+            raise NotAMotionModel(f"has a tensor whose name no program gives ({len(key)} letters). {AGAIN}")
+        if value.layout is not torch.strided or value.is_meta or value.is_quantized:
+            raise NotAMotionModel(f"holds {key} in a way that only the program knows that wrote it. {AGAIN}")
+        if value.numel() * value.itemsize > value.untyped_storage().nbytes():
+            raise NotAMotionModel(f"has fewer numbers than it says, in {key}. {AGAIN}")
+        if not value.is_floating_point() or not value.numel() or value.dtype.itemsize == 1:
+            continue
+        if not all(math.isfinite(each) for each in value.aminmax()):
+            raise NotAMotionModel(
+                f"holds numbers that are none (NaN or infinity, in {key}): its training went wrong, or the file is "
+                "damaged. Download it again, or choose another file."
+            )
+
+
+def refuse_other_numbers(weights: Mapping[str, torch.Tensor]) -> None:
+    """Raises NotAMotionModel where what should be weights are whole numbers, say."""
+    for key, value in weights.items():
+        if not value.is_floating_point():
+            kind = str(value.dtype).removeprefix("torch.")
+            raise NotAMotionModel(f"holds {kind} where weights belong, in {key}. Get it in float16 or float32.")

@@ -86,8 +86,10 @@ class NotAMotionModel(ValueError):
     """The file is something else. The message goes on after the file's name: "is a SparseCtrl model, ..."."""
 
 
-SITE = re.compile(r"^(down_blocks|up_blocks)\.(\d+)\.motion_modules\.(\d+)\.|^mid_block\.motion_modules\.(\d+)\.")
+SITE = re.compile(r"^(down_blocks|up_blocks)\.(\d\d?)\.motion_modules\.(\d\d?)\.|^mid_block\.motion_modules\.(\d\d?)\.")
 TABLE = re.compile(r"attention_blocks\.\d+\.pos_encoder\.pe$")
+NORM_GROUPS = 32
+"""The UNet's widths are multiples of it."""
 
 
 def detect(state: Mapping, hotshot: bool = False, file_name: str = "") -> MotionFormat:
@@ -97,17 +99,15 @@ def detect(state: Mapping, hotshot: bool = False, file_name: str = "") -> Motion
     are the same in shape. Raises NotAMotionModel where modules are missing or of the wrong shape.
     """
     down, up, mid = _count_modules(state)
-    channels = tuple(
-        int(state[f"down_blocks.{level}.motion_modules.0.temporal_transformer.norm.weight"].shape[0])
-        for level in range(len(down))
-        if f"down_blocks.{level}.motion_modules.0.temporal_transformer.norm.weight" in state
-    )
+    norms = (f"down_blocks.{level}.motion_modules.0.temporal_transformer.norm.weight" for level in range(len(down)))
+    channels = tuple(state[norm].numel() for norm in norms if norm in state)
     if len(channels) != len(down) or len(down) not in (3, 4) or len(up) != len(down):
         raise NotAMotionModel(
             f"has motion modules on {len(down)} down and {len(up)} up levels; "
             "a motion model has 4 of each (SD1.5) or 3 of each (SDXL). It may be cut short: download it again."
         )
-    lengths = {int(table.shape[1]) for key, table in state.items() if TABLE.search(key)}
+    refuse_widths(channels)
+    lengths = {int(table.shape[1]) for key, table in state.items() if TABLE.search(key) and table.ndim == 3}
     signs = Signs(
         levels=len(down),
         mid_block=mid,
@@ -118,11 +118,21 @@ def detect(state: Mapping, hotshot: bool = False, file_name: str = "") -> Motion
         file_name=file_name.lower(),
     )
     family = family_of(signs)
-    attentions = 1 + max(int(k) for key in state for k in re.findall(r"attention_blocks\.(\d+)\.", key))
+    indices = {int(k) for key in state for k in re.findall(r"attention_blocks\.(\d{1,2})\.", key)}
+    attentions = 1 + max(indices, default=0)
     shape = channels, down, up, mid, attentions, frames_of(family, signs.table_length)
     motion_format = MotionFormat(family, *shape, image_encoder=signs.image_encoder, picture_conv=signs.picture_conv)
     _check_shapes(state, motion_format)
     return motion_format
+
+
+def refuse_widths(channels: tuple[int, ...]) -> None:
+    """Raises NotAMotionModel for widths that no UNet has."""
+    if strange := [width for width in channels if width < NORM_GROUPS or width % NORM_GROUPS]:
+        raise NotAMotionModel(
+            f"has motion modules of {strange[0]} channels, and those of a UNet are multiples of {NORM_GROUPS}. It is "
+            "damaged or made for another program: choose another file."
+        )
 
 
 def _count_modules(state: Mapping) -> tuple[tuple[int, ...], tuple[int, ...], bool]:
@@ -222,3 +232,15 @@ def _check_shapes(state: Mapping, motion_format: MotionFormat) -> None:
                 f"looks like {motion_format.family.name} but {key} has the shape {list(found[key])} instead of "
                 f"{list(shape)}. It is damaged or made for another program: choose another motion model."
             )
+    for key in (key for key in state if TABLE.search(key)):
+        refuse_table(key, state[key], expected)
+
+
+def refuse_table(key: str, table, shapes: Mapping[str, tuple[int, ...]]) -> None:
+    """Raises NotAMotionModel for a position table that fits no attention. shapes: of the other tensors."""
+    width = shapes.get(key.replace(".pos_encoder.pe", ".to_q.weight"), (None,))[0]
+    if table.ndim != 3 or len(table) != 1 or not table.shape[1] or table.shape[2] != width:
+        raise NotAMotionModel(
+            f"has a position table {key} of the shape {list(table.shape)}, which fits no attention of it. It is "
+            "damaged or made for another program: choose another file."
+        )

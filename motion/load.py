@@ -7,8 +7,9 @@ with.
 """
 
 import logging
-import math
 import pickle
+import re
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,19 +22,25 @@ import comfy.utils
 import folder_paths
 import torch
 from comfy.model_patcher import ModelPatcher
-from safetensors import SafetensorError
 
 from .adjust import Adjustments, table_length, with_tables
 from .convert import canonical, is_hotshot, unwrap
-from .foreign import refuse_by_container, refuse_by_content, refuse_by_keys
+from .foreign import (
+    QUOTED,
+    refuse_by_container,
+    refuse_by_content,
+    refuse_by_keys,
+    refuse_by_tensors,
+    refuse_other_numbers,
+)
 from .formats import ENCODER, TABLE, MotionFormat, NotAMotionModel, detect
 from .model import MotionModel
 
 MOTION_MODELS = "animatediff_models"
 MOTION_LORAS = "animatediff_motion_lora"
 
-UNREADABLE = (ValueError, RuntimeError, EOFError, OSError, KeyError, SafetensorError)
-"""What torch, safetensors and the host raise on a damaged file."""
+FORBIDDEN = re.compile("global|class|Can only|Trying to", re.IGNORECASE)
+"""What torch says of a pickle that holds more than tensors, and not of one that is damaged."""
 
 AS_IN_THE_FILE = Adjustments()
 
@@ -110,6 +117,7 @@ def read_motion_model(path: str) -> tuple[dict[str, torch.Tensor], MotionFormat]
         state = read_tensors(path)
         refuse_by_keys(state)
         weights = canonical(state)
+        refuse_other_numbers(weights)
         return weights, detect(weights, is_hotshot(state), name)
     except NotAMotionModel as reason:
         raise NotAMotionModel(f"'{name}' {reason}") from None
@@ -198,21 +206,14 @@ def read_tensors(path: str) -> dict[str, torch.Tensor]:
     """The tensors of a file, out of their container. Raises NotAMotionModel (the message without the file's name)."""
     loaded = opened(path)
     refuse_by_container(loaded)
+    return tensors_of(loaded)
+
+
+def tensors_of(loaded: Mapping) -> dict[str, torch.Tensor]:
+    """The tensors of what `opened` gave, or of a part of it. Raises NotAMotionModel."""
     state = unwrap(loaded)
-    refuse_broken_numbers(state)
+    refuse_by_tensors(state)
     return state
-
-
-def refuse_broken_numbers(state: dict[str, torch.Tensor]) -> None:
-    """Raises NotAMotionModel where a tensor holds NaN or infinity: every picture would be black."""
-    for key, value in state.items():
-        if not value.is_floating_point() or not value.numel() or value.dtype.itemsize == 1:
-            continue
-        if not all(math.isfinite(each) for each in value.aminmax()):
-            raise NotAMotionModel(
-                f"holds numbers that are none (NaN or infinity, in {key}): its training went wrong, or the file is "
-                "damaged. Download it again, or choose another file."
-            )
 
 
 def opened(path: str) -> dict:
@@ -220,12 +221,12 @@ def opened(path: str) -> dict:
     refuse_by_content(path)
     try:
         loaded = comfy.utils.load_torch_file(path, safe_load=True)
-    except pickle.UnpicklingError:
-        raise NotAMotionModel(
-            "holds more than tensors, and such a pickle can run any program when it is opened, so it was not. "
-            "Get a .safetensors file of it, or a newer upload."
-        ) from None
-    except UNREADABLE as error:
+    except Exception as error:  # a damaged file makes its reader raise anything
+        if isinstance(error, pickle.UnpicklingError) and FORBIDDEN.search(str(error)):
+            raise NotAMotionModel(
+                "holds more than tensors, and such a pickle can run any program when it is opened, so it was not. "
+                "Get a .safetensors file of it, or a newer upload."
+            ) from None
         raise NotAMotionModel(
             f"cannot be read ({_first_line(error)}): it is cut short or damaged. Download it again."
         ) from error
@@ -235,7 +236,8 @@ def opened(path: str) -> dict:
 
 
 def _first_line(error: Exception) -> str:
-    return str(error).strip().split("\n")[0].rstrip(".") or type(error).__name__
+    line = str(error).strip().split("\n")[0].rstrip(".")
+    return line[:QUOTED] if line.isprintable() and line else type(error).__name__
 
 
 def held_dtype(in_file: torch.dtype) -> torch.dtype:

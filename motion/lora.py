@@ -19,6 +19,7 @@ from safetensors import safe_open
 from torch import Tensor, nn
 
 from .convert import unwrap
+from .foreign import refuse_other_numbers
 from .formats import NotAMotionModel
 from .load import host_patcher, opened, read_tensors
 from .low_rank import (
@@ -48,9 +49,11 @@ def load_motion_lora(path: str) -> MotionLoRA:
     name = Path(path).name
     try:
         state = read_tensors(path)
+        layers = factors_of(state)
+        pairs = {layer: (factors.down, factors.up) for layer, factors in layers.items() if factors.down is not None}
+        refuse_other_numbers({layer: factor for layer, pair in pairs.items() for factor in pair})
     except ValueError as reason:
         raise NotAMotionLoRA(f"'{name}' {reason}") from None
-    layers = factors_of(state)
     temporal = {layer: factors for layer, factors in layers.items() if TEMPORAL.search(layer)}
     if not temporal:
         raise NotAMotionLoRA(f"'{name}' {what_else(state, layers)}")

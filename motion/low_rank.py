@@ -25,6 +25,8 @@ LORA_WORDS = re.compile(r"lora|lycoris|hada|lokr|oft_|on_input|vera_|dora")
 TEMPORAL = re.compile(r"motion_modules|temporal_attentions")
 
 
+LONGEST_NOTE = 100
+"""Letters of what a file says of itself."""
 HEADER = "animatediff."
 """What this pack's own entries in a file's header begin with."""
 
@@ -49,7 +51,9 @@ class Factors:
     def is_whole(self) -> bool:
         if self.down is None and self.up is None:
             return bool(self.others)
-        return all(factor is not None and factor.ndim == 2 for factor in (self.down, self.up))
+        if any(factor is None or factor.ndim != 2 for factor in (self.down, self.up)):
+            return False
+        return 0 < self.down.shape[0] == self.up.shape[1]
 
     @property
     def shape(self) -> tuple[int, int] | None:
@@ -59,7 +63,7 @@ class Factors:
         for name in ("diff", "set_weight"):
             if name in self.others:
                 return tuple(self.others[name].shape)
-        if {"hada_w1_a", "hada_w1_b"} <= self.others.keys():
+        if {"hada_w1_a", "hada_w1_b"} <= self.others.keys() and self.others["hada_w1_b"].ndim == 2:
             return self.others["hada_w1_a"].shape[0], self.others["hada_w1_b"].shape[1]
         return None
 
@@ -97,6 +101,7 @@ class MotionLoRA:
 def trained_as(entries: Mapping[str, str] | None) -> str:
     """What a file's header says of its training, as training.layouts.header wrote it; "" where it says nothing."""
     own = {key.removeprefix(HEADER): value for key, value in (entries or {}).items() if key.startswith(HEADER)}
+    own = {key: value[:LONGEST_NOTE] for key, value in own.items() if value[:LONGEST_NOTE].isprintable()}
     parts = [f"trained on {own['made_for']}"] if "made_for" in own else []
     parts += [f"{own[key]} {key}" for key in ("steps", "clips") if key in own]
     parts += [f"{what} {own[what]}" for what in ("rank", "trigger") if what in own]
@@ -147,7 +152,7 @@ def _layers(state: Mapping[str, Tensor]) -> tuple[dict[str, Factors], list[str]]
             else:
                 factors.up = value
         elif match := ALPHA.match(key):
-            found.setdefault(match["layer"], Factors()).alpha = float(value)
+            found.setdefault(match["layer"], Factors()).alpha = one_number(key, value)
         elif match := MAGNITUDE.match(key):
             found.setdefault(match["layer"], Factors()).others["dora_scale"] = value.reshape(-1, 1)
         elif match := OTHER.match(key):
@@ -155,6 +160,13 @@ def _layers(state: Mapping[str, Tensor]) -> tuple[dict[str, Factors], list[str]]
         else:
             others.append(key)
     return found, others
+
+
+def one_number(key: str, value: Tensor) -> float:
+    """Raises NotAMotionLoRA (the message without the file's name) where a tensor holds more, or none."""
+    if value.numel() != 1 or value.is_complex():
+        raise NotAMotionLoRA(f"has {value.numel()} numbers as {key}, where one belongs. Download it again.")
+    return float(value)
 
 
 def aliases(linear: str) -> list[str]:

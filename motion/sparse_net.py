@@ -3,6 +3,7 @@
 Source: SparseCtrl, arXiv:2311.16933; guoyww/AnimateDiff, `SparseControlNetModel`.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import comfy.ldm.modules.attention
@@ -16,10 +17,11 @@ from comfy.ldm.modules.diffusionmodules.util import timestep_embedding
 from comfy.model_patcher import ModelPatcher
 from torch import Tensor
 
-from .convert import canonical, unwrap
+from .convert import canonical
 from .families import V3
-from .formats import LATENT_CHANNELS, TABLE, MotionFormat, NotAMotionModel
-from .load import held_dtype, host_patcher, opened
+from .foreign import refuse_other_numbers
+from .formats import LATENT_CHANNELS, TABLE, MotionFormat, NotAMotionModel, refuse_table, refuse_widths
+from .load import held_dtype, host_patcher, opened, tensors_of
 from .model import MotionModel
 from .temporal import Steering
 
@@ -99,7 +101,8 @@ def load_sparse_net(path: str) -> ModelPatcher:
     name = Path(path).name
     try:
         loaded = opened(path)
-        return sparse_net(unwrap(loaded.get("controlnet", loaded)))
+        part = loaded.get("controlnet")
+        return sparse_net(tensors_of(part if isinstance(part, Mapping) else loaded))
     except NotAMotionModel as reason:
         raise ValueError(f"'{name}' {reason}") from None
 
@@ -120,12 +123,14 @@ def sparse_net(state: dict[str, Tensor]) -> ModelPatcher:
 
 def config_of(state: dict[str, Tensor]) -> dict:
     """What the host's ControlNet is made from: SD1.5's layout, at the widths of the file."""
-    width = state["conv_in.weight"].shape[0]
+    width = state["conv_in.bias"].numel()
     levels = range(len({key.split(".")[1] for key in state if key.startswith("down_blocks.")}))
+    channels = tuple(state[f"down_blocks.{i}.resnets.0.conv1.bias"].numel() for i in levels)
+    refuse_widths((width, *channels))
     depth = [int(f"down_blocks.{i}.attentions.{j}.norm.weight" in state) for i in levels for j in range(RESBLOCKS)]
     return SD15 | {
         "model_channels": width,
-        "channel_mult": [state[f"down_blocks.{i}.resnets.0.conv1.weight"].shape[0] // width for i in levels],
+        "channel_mult": [channel // width for channel in channels],
         "num_res_blocks": [RESBLOCKS for _ in levels],
         "transformer_depth": depth,
         "context_dim": state[f"{FIRST_BLOCK}attn2.to_k.weight"].shape[1],
@@ -135,6 +140,7 @@ def config_of(state: dict[str, Tensor]) -> dict:
 def patcher_of(config: dict, kind: str, weights: dict[str, Tensor], tables: dict[str, Tensor]) -> ModelPatcher:
     """weights: under the names of SparseNet. tables: position tables among other things."""
     device, offload_device = comfy.model_management.get_torch_device(), comfy.model_management.unet_offload_device()
+    refuse_other_numbers(weights)
     dtype = held_dtype(comfy.utils.weight_dtype(weights))
     net = SparseNet(
         config,
@@ -146,6 +152,8 @@ def patcher_of(config: dict, kind: str, weights: dict[str, Tensor], tables: dict
         device=torch.device("meta"),
     )
     check_shapes(weights, {key: tuple(value.shape) for key, value in net.state_dict().items()})
+    for key in (key for key in tables if TABLE.search(key)):
+        refuse_table(key, tables[key], {name: tuple(value.shape) for name, value in weights.items()})
     patcher = host_patcher(net, device, offload_device, disable_dynamic=False)
     net.motion.keep_learnt_tables({key.removeprefix("motion."): value for key, value in tables.items()})
     if not patcher.is_dynamic():

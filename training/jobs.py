@@ -43,9 +43,10 @@ def job_of(text: str) -> Job:
     try:
         values = json.loads(text)
         files = values.pop("files", {}) if isinstance(values, dict) else {}
-    except json.JSONDecodeError as error:
+    except (json.JSONDecodeError, RecursionError) as error:
         raise ValueError(f"This is not a training plan ({error}). Let a Train node write one: write_plan.") from None
-    return Job(plan_of(json.dumps(values)), files.get("checkpoint", ""), files.get("motion_model", ""))
+    files = files if isinstance(files, dict) else {}
+    return Job(plan_of(json.dumps(values)), str(files.get("checkpoint", "")), str(files.get("motion_model", "")))
 
 
 def job_for(model: ModelPatcher, motion_model: ModelPatcher | None, plan: TrainingPlan) -> Job:
@@ -114,6 +115,13 @@ def read_clips(path: Path) -> Examples:
         raise ValueError(
             f"'{path}' is not there: a plan's clips lie beside it. Let a Train node write both: write_plan."
         )
+    try:
+        return unpacked_clips(path)
+    except Exception as error:  # a damaged file makes its reader raise anything
+        raise ValueError(f"'{path.name}' is damaged. Let a Train node write the plan again: write_plan.") from error
+
+
+def unpacked_clips(path: Path) -> Examples:
     with safe_open(path, "pt") as file:
         whole = json.loads(file.metadata()["clips"])
 

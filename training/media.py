@@ -21,6 +21,9 @@ ANIMATIONS = (".gif", ".webp")
 """They may hold one picture only, which is a still then."""
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
 
+LONGEST_REASON = 200
+"""Letters of what a decoder says."""
+
 
 class Source(Protocol):
     frames: int
@@ -133,7 +136,8 @@ def first_frame_of(path: Path) -> "av.VideoFrame":
 
 
 def undecodable(path: Path, error: Exception) -> ValueError:
-    reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    said = str(getattr(error, "strerror", None) or error)
+    reason = said if said.isprintable() and 0 < len(said) < LONGEST_REASON else type(error).__name__
     return ValueError(f"'{path.name}' cannot be decoded ({reason}). Export it again, or take it out of the folder.")
 
 
@@ -148,7 +152,7 @@ class PictureFile(File):
                     image.seek(index)
                     pixels = torch.from_numpy(np.array(ImageOps.exif_transpose(image).convert("RGB")))
                     yield from (pixels for _ in group)
-        except (OSError, EOFError, SyntaxError) as error:
+        except Exception as error:  # a damaged picture makes its decoder raise anything
             raise undecodable(self.path, error) from error
 
 
@@ -159,7 +163,7 @@ def picture_file(path: Path) -> PictureFile:
             frames, (width, height) = getattr(image, "n_frames", 1), image.size
             if image.getexif().get(0x0112, 1) >= 5:  # EXIF's orientation: lying on a side
                 width, height = height, width
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+    except Exception as error:  # as above
         raise undecodable(path, error) from error
     return PictureFile(path, frames, width, height)
 

@@ -170,7 +170,7 @@ def plan_of(text: str) -> TrainingPlan:
     """The plan of its text form. Raises ValueError."""
     try:
         values = json.loads(text)
-    except json.JSONDecodeError as error:
+    except (json.JSONDecodeError, RecursionError) as error:
         raise ValueError(f"This is not a training plan ({error}). Let a Train node write one: write_plan.") from None
     if not isinstance(values, dict):
         raise ValueError("This is not a training plan (no names in it). Let a Train node write one: write_plan.")

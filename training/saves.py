@@ -101,12 +101,25 @@ def forget(folder: Path) -> None:
 
 
 def load(path: Path, state: State, plan: TrainingPlan, examples_hash: str) -> None:
-    """Puts a checkpoint into `state`. Raises ValueError where it was made by another plan, or with other clips."""
-    with safe_open(path, "pt") as file:
-        metadata = file.metadata()
-        check_same(plan, plan_of(metadata["plan"]), examples_hash, metadata["examples"])
-        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (not a dict)
-    facts = json.loads(metadata["facts"])
+    """Puts a checkpoint into `state`. Raises ValueError where it was made by another plan, with other clips, or is
+    damaged."""
+    try:
+        with safe_open(path, "pt") as file:
+            metadata = file.metadata()
+            saved, facts = plan_of(metadata["plan"]), json.loads(metadata["facts"])
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (not a dict)
+        check_same(plan, saved, examples_hash, metadata["examples"])
+        put_into(state, tensors, facts)
+    except OtherRun:
+        raise
+    except Exception as error:  # a damaged file makes its reader raise anything
+        raise ValueError(
+            f"'{path.name}' of '{plan.name}' is damaged: nothing can go on from it. Delete it to go on from the save "
+            "before it, or choose start anew as resume."
+        ) from error
+
+
+def put_into(state: State, tensors: dict[str, Tensor], facts: dict) -> None:
     with torch.no_grad():
         for kind, own in (("parameter", state.parameters), ("averaged", state.averaged)):
             for name, value in own.items():
@@ -124,12 +137,16 @@ def load(path: Path, state: State, plan: TrainingPlan, examples_hash: str) -> No
     state.held_out = [(int(step), loss) for step, loss in tensors["held_out"].tolist()]
 
 
+class OtherRun(ValueError):
+    """A save of another plan, or of other clips."""
+
+
 def check_same(plan: TrainingPlan, saved: TrainingPlan, examples_hash: str, saved_hash: str) -> None:
     ways = "Choose start anew as resume, or another name."
     if differences := saved.differences(plan):
-        raise ValueError(f"'{plan.name}' was trained with other settings so far: {'; '.join(differences)}. {ways}")
+        raise OtherRun(f"'{plan.name}' was trained with other settings so far: {'; '.join(differences)}. {ways}")
     if examples_hash != saved_hash:
-        raise ValueError(
+        raise OtherRun(
             f"'{plan.name}' was trained with other clips so far (hash {saved_hash[:8]}, now {examples_hash[:8]}). "
             f"{ways}"
         )

@@ -22,6 +22,10 @@ OPENED = {0x18538067, 0x1254C367, 0x7373}
 """Segment, Tags and Tag: what lies around a simple tag (Matroska, RFC 9559)."""
 
 
+MOST_BYTES = 2**27
+"""Of a text, unpacked, and of what an MP4 says of itself."""
+
+
 class Damaged(ValueError):
     """A picture or video ends before it should, or says nonsense about itself."""
 
@@ -40,7 +44,7 @@ def media_texts(path: Path) -> tuple[str, dict[str, bytes]] | None:
                 return "video", opened_comment(mp4_texts(moov_of(file)))
             if head.startswith(EBML):
                 return "video", opened_comment(dict(matroska_texts(file)))
-        except (struct.error, zlib.error, IndexError) as error:
+        except (struct.error, zlib.error, IndexError, OverflowError, OSError) as error:
             raise Damaged(str(error)) from error
     return None
 
@@ -51,7 +55,7 @@ def opened_comment(texts: dict[str, bytes]) -> dict[str, bytes]:
         return texts
     try:
         held = json.loads(texts.get("comment", b"{}"))
-    except ValueError:  # somebody's own comment
+    except (ValueError, RecursionError):  # somebody's own comment
         return texts
     held = held if isinstance(held, dict) else {}
     return {key: (text if isinstance(text, str) else json.dumps(text)).encode() for key, text in held.items()}
@@ -75,8 +79,17 @@ def png_texts(data: bytes) -> dict[str, bytes]:
             packed, text = text[:1] == b"\1", text[2:].split(b"\0", 2)[-1]
         elif packed:
             text = text[1:]
-        texts[keyword.decode("latin-1")] = zlib.decompress(text) if packed else text
+        texts[keyword.decode("latin-1")] = unpacked(text) if packed else text
     return texts
+
+
+def unpacked(data: bytes) -> bytes:
+    """Raises Damaged where it is more than any workflow, and zlib.error."""
+    unpacker = zlib.decompressobj()
+    text = unpacker.decompress(data, MOST_BYTES)
+    if unpacker.unconsumed_tail:
+        raise Damaged("it unpacks to more than any workflow")
+    return text
 
 
 def moov_of(file: BinaryIO) -> bytes:
@@ -140,7 +153,7 @@ def matroska_texts(file: BinaryIO) -> Iterator[tuple[str, bytes]]:
 
 
 def exactly(file: BinaryIO, size: int) -> bytes:
-    data = file.read(size)
+    data = file.read(size) if size <= MOST_BYTES else b""
     if len(data) < size:
         raise Damaged("it ends too early")
     return data

@@ -55,6 +55,8 @@ def read_workflow(path: Path, order: tuple[str, ...] = ("workflow", "prompt")) -
             f"{path.name} is neither JSON nor a PNG, WebP, MP4 or WebM file ({error}). "
             "Name a workflow that ComfyUI saved or exported."
         ) from None
+    except RecursionError:
+        raise NotAWorkflow(f"{path.name} has lists in lists without an end: it is no workflow. Get it again.") from None
     return unwrapped(document, path.name)
 
 

@@ -72,7 +72,7 @@ def report(path: Path) -> Report:
         raise NotAWorkflow(f"There is no file {path}. Name a workflow that ComfyUI saved or exported.") from None
     except OSError as error:
         raise NotAWorkflow(f"{path} cannot be read: {error.strerror}. Check its permissions.") from None
-    except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError, RecursionError) as error:
         if isinstance(error, NotAWorkflow):
             raise
         raise NotAWorkflow(f"{path.name} looks like a workflow, but its nodes are damaged. Get it again.") from error
