@@ -19,6 +19,12 @@ from .camera_path import BASE, FULL_SHIFT, FULL_TURN, LENS, PRESETS, SIZE, rotat
 Vector = tuple[float, ...]
 """Turns about x, y and z, then ways along them."""
 MOVES: dict[str, Vector] = {name.lower(): (*move.turn, *move.shift) for name, move in PRESETS.items()}
+NUMBER = re.compile(r"[-+]?[\d.]+(?:e[-+]?\d+)?", re.IGNORECASE)
+MOST_LETTERS = 1_000_000
+FASTEST = 1000.0
+"""In moves over BASE frames."""
+DIGITS = 9
+"""No frame has more."""
 EXAMPLE = "'0: pan left 1.0, 16: zoom in 0.6 + tilt up 0.3 ease'"
 
 
@@ -45,8 +51,10 @@ class Path:
         found, before = [], torch.eye(4, dtype=torch.float64)
         ends = [leg.start for leg in self.legs[1:]] + [max(frames - 1, self.legs[-1].start)]
         for leg, end in zip(self.legs, ends, strict=True):
+            if leg.start >= frames and found:
+                break
             length = end - leg.start
-            steps = [eased(step, length) if leg.ease else float(step) for step in range(length + 1)]
+            steps = [eased(step, length) if leg.ease else float(step) for step in range(min(length, frames) + 1)]
             placed = [moved(leg.vector, step / BASE) @ before for step in steps]
             found += placed if leg is self.legs[0] else placed[1:]
             before = placed[-1]
@@ -80,8 +88,9 @@ def moved(vector: Vector, share: float) -> Tensor:
 
 def camera_path(text: str, speed: float = 1.0) -> Path | Poses:
     """A path in words, or a pasted pose file. Raises ValueError with what is wrong in it, and where."""
-    lines = [line for line in text.strip().splitlines() if line.strip()]
-    if any(len(line.split()) > 12 for line in lines):
+    if len(text) > MOST_LETTERS:
+        raise ValueError(f"path has {len(text)} letters, more than {MOST_LETTERS}. Write a shorter one.")
+    if any(is_pose(line.split()) for line in text.splitlines()):
         return Poses(pose_rows(text))
     legs = []
     for entry in re.split(r"[,\n;\uff0c\uff1b]+", text):
@@ -95,23 +104,39 @@ def camera_path(text: str, speed: float = 1.0) -> Path | Poses:
     return Path(tuple(legs))
 
 
+def is_pose(words: Sequence[str]) -> bool:
+    """Whether a line is one of a pose file, perhaps with a mistake in it: many words, most of them numbers."""
+    numbers = sum(bool(NUMBER.fullmatch(word)) for word in words)
+    return len(words) > 12 and 2 * numbers > len(words)
+
+
 def leg_of(entry: str, speed: float, needs_frame: bool) -> Leg:
-    found = re.fullmatch(r"(?:(\d+)\s*[:\uff1a]\s*)?(.*?)(\s+ease)?", entry.lower())
+    found = re.fullmatch(r"(?:(\d+)\s*[:\uff1a]\s*)?(.*?)(\s+ease)?", " ".join(entry.lower().split()))
     frame, moves, ease = found.groups()
+    if frame is not None and len(frame) > DIGITS:
+        raise ValueError(f"Frame {short(frame)} in path is beyond any clip. Write a smaller one, as in {EXAMPLE}.")
     if frame is None and needs_frame:
-        raise ValueError(f"'{entry}' in path has no frame to begin at. Write it before a colon, as in {EXAMPLE}.")
+        what = f"'{short(entry)}' in path has no frame to begin at"
+        raise ValueError(f"{what}. Write it before a colon, as in {EXAMPLE}.")
     vector = [0.0] * 6
     for move in moves.split("+"):
         parts = re.fullmatch(r"\s*([a-z ]+?)\s*(-?\d+(?:\.\d+)?)?\s*", move)
         name = " ".join(parts[1].split()) if parts else ""
         if name not in MOVES:
             raise ValueError(
-                f"'{move.strip()}' in path is no move of the camera. Write one of: {', '.join(MOVES)}; behind it its "
-                f"speed, as in {EXAMPLE}."
+                f"'{short(move.strip())}' in path is no move of the camera. Write one of: {', '.join(MOVES)}; behind "
+                f"it its speed, as in {EXAMPLE}."
             )
         share = speed * float(parts[2] or 1.0)
+        if abs(share) > FASTEST:
+            raise ValueError(f"{name} of {short(parts[2])} in path is faster than any camera ({FASTEST:g}).")
         vector = [a + share * b for a, b in zip(vector, MOVES[name], strict=True)]
     return Leg(int(frame or 0), tuple(vector), bool(ease))
+
+
+def short(text: str, letters: int = 60) -> str:
+    """What was typed, to be quoted."""
+    return text if len(text) <= letters else f"{text[:letters]}..."
 
 
 def pose_rows(text: str) -> Tensor:
@@ -132,7 +157,8 @@ def pose_rows(text: str) -> Tensor:
             except ValueError:
                 finite = False
             if not finite:
-                raise ValueError(f"Line {number}, column {column} of the poses is '{word}', and must be a number.")
+                place = f"Line {number}, column {column} of the poses"
+                raise ValueError(f"{place} is '{short(word)}', and must be a number.")
         row = [float(word) for word in words]
         rotation = torch.tensor(row[7:], dtype=torch.float64).view(3, 4)[:, :3]
         if (rotation @ rotation.T - torch.eye(3)).abs().max() > 1e-2 or rotation.det() < 0:

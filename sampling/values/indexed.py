@@ -18,12 +18,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .prompts import Mix, check_size, lerp, slerp
-from .schedules import MOST_FRAMES, ScheduleError
+from .schedules import MOST_FRAMES, ScheduleError, refuse_long
 
 INDEX = r"[\d:\-\.]+"
-KEY = rf"""(?:"(?P<json>{INDEX})\s*"\s*:|(?P<plain>{INDEX})\s*=)\s*"""
+KEY = rf"""(?:"(?P<json>{INDEX})\s*"\s*:|(?<![\d:\-.])(?P<plain>{INDEX})\s*=)\s*"""
 PROMPT = re.compile(rf"""{KEY}"(?P<value>[^"]*)"\s*(?:,|$)""")
-NUMBER = re.compile(rf"""{KEY}(?P<value>[^,\n]+?)\s*(?:,|$)""")
+NUMBER = re.compile(rf"""{KEY}(?P<value>[^,\n]*[^,\s])\s*(?:,|$)""")
 AROUND = ("()", "[]", "{}", '""', "''")
 """What may stand around a number."""
 
@@ -65,6 +65,7 @@ def numbers_in(text: str, length: int) -> list[Entry]:
 
 
 def entries(text: str, pattern: re.Pattern, read: Callable, length: int) -> list[Entry]:
+    refuse_long(text)
     found: list[Entry] = []
     end = 0
     inside = without_braces(text)

@@ -1,12 +1,13 @@
 """Lists that users type, a line for each entry: prompts, numbers, names of files."""
 
+import math
 import re
 from collections.abc import Callable
 
 from .schedules import HALF_WIDTH
 
 NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?$", re.I)
-RANGE = re.compile(r"(-?\d+)\s*\.\.\s*(-?\d+)$")
+RANGE = re.compile(r"(-?\d{1,9})\s*\.\.\s*(-?\d{1,9})$")
 MOST = 1000
 
 Value = int | float | str
@@ -52,7 +53,7 @@ def values(text: str, read: Callable[[str], str]) -> list[Value]:
             if abs(last - first) >= MOST:
                 raise ValueError(f"{line} are {abs(last - first) + 1} values, more than {MOST}. Shorten it.")
             found += range(first, last + 1) if first <= last else range(first, last - 1, -1)
-        elif NUMBER.match(plain):
+        elif NUMBER.match(plain) and math.isfinite(float(plain)):
             found.append(float(plain) if re.search(r"[.eE]", plain) else int(plain))
         else:
             found.append(line)

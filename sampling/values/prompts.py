@@ -15,11 +15,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .schedules import EASINGS, HALF_WIDTH, ScheduleError
+from .schedules import EASINGS, HALF_WIDTH, ScheduleError, refuse_long
 
-KEY = re.compile(r"""^[\s,{]*["']?\s*(?P<frame>[-+]?\d+)\s*["']?\s*[:=]\s*""")
+KEY = re.compile(r"""^[\s,{]*(?:["']\s*)?(?P<frame>[-+]?\d+)\s*(?:["']\s*)?[:=]\s*""")
 
-NO_COLON = re.compile(r"""^[\s{]*["']?\s*(?P<frame>[-+]?\d+)\s*["']?\s*[,;]""")
+NO_COLON = re.compile(r"""^[\s{]*(?:["']\s*)?(?P<frame>[-+]?\d+)\s*(?:["']\s*)?[,;]""")
+"""No two parts of these match the same letters one behind the other: a line of a million blanks takes no time."""
+DIGITS = 9
+"""No frame has more."""
 
 
 @dataclass(frozen=True)
@@ -38,11 +41,14 @@ def parsed(text: str) -> tuple[Stop, ...]:
     Quotes around frames and prompts, commas at line ends and braces are forgiven, as are full-width forms of all
     these and of the colon; within prompts every character stays. Raises ScheduleError.
     """
+    refuse_long(text)
     found: list[tuple[int, int, str]] = []
     at = 0
     for line in text.split("\n"):
         plain = line.translate(HALF_WIDTH)
         if match := KEY.match(plain):
+            if len(match["frame"]) > DIGITS:
+                raise ScheduleError(text, at, f"frame {match['frame']} is beyond any clip. Write a smaller one")
             found.append((int(match["frame"]), at, line[match.end() :]))
         elif match := NO_COLON.match(plain):
             what = (

@@ -38,9 +38,14 @@ HALF_WIDTH = {wide: wide - 0xFEE0 for wide in range(0xFF01, 0xFF5F)} | str.maket
 
 ENTRY = re.compile(r"[^,;\n]+")
 PARTS = re.compile(
-    r"(?P<lead>\s*[\"']?)(?P<position>[^:=\"']*)[\"']?\s*(?P<colon>[:=]?)\s*\(?(?P<value>[^\s()]*)\)?\s*(?P<easing>.*?)\s*$"
+    r"(?P<lead>\s*[\"']?)(?P<position>[^:=\"']*)[\"']?\s*(?P<colon>[:=]?)\s*\(?(?P<value>[^\s()]*)\)?\s*(?P<easing>.*)$"
 )
 NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?$")
+
+
+MOST_LETTERS = 1_000_000
+LETTERS = 160
+"""Of the beginning and the end of a long sentence."""
 
 
 class ScheduleError(ValueError):
@@ -49,7 +54,15 @@ class ScheduleError(ValueError):
     def __init__(self, text: str, at: int, what: str):
         line = text.count("\n", 0, at) + 1
         column = at - (text.rfind("\n", 0, at) + 1) + 1
+        if len(what) > 2 * LETTERS:  # it quotes what was typed
+            what = f"{what[:LETTERS]} ... {what[-LETTERS:]}"
         super().__init__(f"Line {line}, column {column}: {what}")
+
+
+def refuse_long(text: str) -> None:
+    """Raises ScheduleError for what nobody has typed: it would keep the server busy."""
+    if len(text) > MOST_LETTERS:
+        raise ScheduleError(text, 0, f"the text has {len(text)} letters, more than {MOST_LETTERS}. Write a shorter one")
 
 
 @dataclass(frozen=True)
@@ -65,6 +78,7 @@ class Point:
 def parsed(text: str) -> tuple[Point, ...]:
     """The points of a schedule's text, in half-width or full-width characters. Raises ScheduleError."""
     text = text.translate(HALF_WIDTH)
+    refuse_long(text)
     points = [_point(text, match) for match in ENTRY.finditer(text) if match[0].strip()]
     if not points:
         raise ScheduleError(text, 0, "the schedule is empty. Write a position, a colon and a value, as in 0: 1.0")
@@ -95,7 +109,7 @@ def _point(text: str, match: re.Match) -> Point:
     easing = SYNONYMS.get(easing, easing)
     if easing not in EASINGS:
         choices = ", ".join(EASINGS)
-        raise ScheduleError(text, start + parts.start("easing"), f"'{parts['easing']}' is none of {choices}")
+        raise ScheduleError(text, start + parts.start("easing"), f"'{parts['easing'].strip()}' is none of {choices}")
     return Point(float(place) / 100 if is_percent else float(place), float(value), easing, is_percent)
 
 
