@@ -37,6 +37,9 @@ GIVEN = (
 )
 """Classes of the host's objects that the pack is handed."""
 
+NOT_MISSED = {"comfy.controlnet.ControlBase.deepclone_multigpu"}
+"""What older hosts lack, which have one GPU, and never call."""
+
 log = logging.getLogger("animatediff")
 
 
@@ -127,7 +130,7 @@ def used(path: Path, methods: dict[str, set[str]]) -> dict[str, Use]:
     uses = {name: Use() for name in names.values() if name not in HOST}
 
     def add(name: str, **how) -> None:
-        uses.setdefault(name, Use()).add(**how)
+        uses.setdefault(name, Use(optional=name in NOT_MISSED)).add(**how)
 
     inner = {child.value for child in ast.walk(tree) if isinstance(child, ast.Attribute)}
     calls = {node.func: node for node in ast.walk(tree) if isinstance(node, ast.Call)}
