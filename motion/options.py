@@ -6,6 +6,7 @@ What calls are told travels in `transformer_options`, under the names below.
 from dataclasses import dataclass, field
 from functools import cached_property
 from threading import Lock
+from typing import Any
 
 import torch
 from comfy.model_base import BaseModel
@@ -66,6 +67,8 @@ class MotionRun:
     """The last features of each reference (`picture.features`)."""
     caches: list = field(default_factory=list)
     """What EasyCache kept for each window in the last evaluation of the model (`step_caches.Kept`)."""
+    gang: Any = None
+    """Who shares the windows of each step (`windows.gang.Gang`, who may be alone); None: one GPU computes all."""
     lock: Lock = field(default_factory=Lock, repr=False)
     """Several GPUs call from a thread each."""
 

@@ -12,6 +12,7 @@ FORMS = [
     "sparse",
     "apply",
     "context",
+    "spread",
     "sampler",
     "preview",
     "noise",

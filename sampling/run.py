@@ -15,6 +15,8 @@ from .misplaced import tell_nodes
 from .noise.draw import Clip, Layer, NoiseOptions, added, clip_noise
 from .report import ClipPreview, log_run, windows_text
 from .sigmas.first_step import steps_before
+from .spread import gang_of, words_for
+from .windows.gang import ALONE, Gang
 from .windows.handler import WindowHandler, with_window_memory
 from .windows.long import fitted
 from .windows.plan import STANDARD_EVEN, WindowPlan
@@ -76,24 +78,27 @@ def sample_with_motion(
     # The guider's options are a copy that the host made for this run.
     options = guider.model_options
     first_frame = options["transformer_options"].get(FIRST_FRAME, 0)
-    if (handler := handler_of_run(guider, motion_models, noise.shape, first_frame)) is not None:
-        options["context_handler"] = handler
-    check_frames(motion_models, frames, handler)
-    tell(warnings_of(guider, motion_models, frames, steps), facts_of(handler, frames))
-    tell_nodes(None if FIRST_FRAME in options["transformer_options"] else frames)
-    run = MotionRun(frames, seed or 0, first_frame)
-    if isinstance(handler, WindowHandler) and handler.goes_on and handler.applies_to(frames):
-        run.steps_before = steps_before(sigmas, guider.model_patcher.get_model_object("model_sampling"))
-    noise = chosen_noise(noise_options(guider.model_patcher), noise, run.seed, handler, run.first_frame)
-    options["transformer_options"] |= {KEY: run, "ad_params": ad_params(frames, run, None)}
-    told = following(run, steps, ClipPreview(guider.model_patcher, frames), callback)
-    log_run(motion_models, frames, handler, sigmas)
-    result = executor(noise, latent_image, sampler, sigmas, denoise_mask, told, disable_pbar, seed, **kwargs)
+    with gang_of(guider.model_patcher) as gang:
+        if (handler := handler_of_run(guider, motion_models, noise.shape, first_frame, gang)) is not None:
+            options["context_handler"] = handler
+        check_frames(motion_models, frames, handler)
+        tell(warnings_of(guider, motion_models, frames, steps), facts_of(handler, frames))
+        tell_nodes(None if FIRST_FRAME in options["transformer_options"] else frames)
+        run = MotionRun(frames, seed or 0, first_frame, gang=gang)
+        if isinstance(handler, WindowHandler) and handler.goes_on and handler.applies_to(frames):
+            run.steps_before = steps_before(sigmas, guider.model_patcher.get_model_object("model_sampling"))
+        if gang is not None:
+            gang.check_same(words_for(noise.shape, sigmas, run.seed, handler))
+        noise = chosen_noise(noise_options(guider.model_patcher), noise, run.seed, handler, run.first_frame)
+        options["transformer_options"] |= {KEY: run, "ad_params": ad_params(frames, run, None)}
+        told = following(run, steps, ClipPreview(guider.model_patcher, frames), callback)
+        log_run(motion_models, frames, handler, sigmas)
+        result = executor(noise, latent_image, sampler, sigmas, denoise_mask, told, disable_pbar, seed, **kwargs)
     check_ran(run, guider.model_patcher, steps)
     return result
 
 
-def handler_of_run(guider, motion_models: list[ModelPatcher], shape, first_frame: int):
+def handler_of_run(guider, motion_models: list[ModelPatcher], shape, first_frame: int, gang: Gang | None):
     """The context handler of the MODEL, or the one that a long clip gets by itself, fitted to this run; or None.
 
     shape: frames c h w.
@@ -101,7 +106,7 @@ def handler_of_run(guider, motion_models: list[ModelPatcher], shape, first_frame
     handler = guider.model_options.get("context_handler")
     if handler is None and (plan := automatic_plan(motion_models, shape[0])):
         handler = WindowHandler((plan,))
-    return fitted(handler, guider, shape, first_frame) if isinstance(handler, WindowHandler) else handler
+    return fitted(handler, guider, shape, first_frame, gang or ALONE) if isinstance(handler, WindowHandler) else handler
 
 
 def following(run: MotionRun, steps: int, preview: ClipPreview, callback):

@@ -25,6 +25,10 @@ them. Several windows go into one call where memory allows (one on the CPU), tol
 reckons memory for what the UNet gets at once (`frames_in_call`); a frame of a long window counts half, as its layers go
 in chunks.
 
+Where windows need nothing of each other, they can be shared out: `shares` gives each GPU of the process (the host's
+thread pool, as MultiGPU CFG Split makes it), and each member of a gang, windows side by side, and has them all back in
+their order. Where a GPU would get one window only, or hooks change weights, the host's split of conds stays.
+
 The host's own Context Windows node shows the UNet the frame before each window as well (`causal_window_fix`):
 `ad_params` names that frame, and `run.check_frames` counts it.
 """

@@ -1,5 +1,7 @@
 """One evaluation of the model in context windows: which go into one call of the UNet, and what they give together."""
 
+from collections.abc import Iterable, Iterator
+
 import comfy.model_management
 import comfy.utils
 import torch
@@ -13,10 +15,11 @@ from ..references.reuse import with_reuse
 from ..references.settings import NO_LINKS
 from . import fuse
 from .blend import Blend, on_device
-from .caches import Kept, count_windows, holder_of, opened
+from .caches import HOLDER, Kept, count_windows, holder_of, opened
 from .conds import WindowConds, finds_frames_itself
 from .kept_attention import KeptAttention
 from .plan import WindowPlan, plan_at, windows
+from .shares import Results, over_devices, over_members
 
 
 class WindowedCall:
@@ -51,25 +54,54 @@ class WindowedCall:
 
     def clips(self, calc_cond_batch, conds) -> list[Tensor]:
         """The denoised clip for each cond (frames c h w), blended from its windows."""
+        reused, of_first = self.open_links(), None
         blend = Blend(self.x, len(conds))
-        reused = self.open_links()
-        groups = self.groups(conds)
-        refers = self.references is not None and self.references.now is not None
-        self.caches = opened(self.options, self.run, groups, refers)
-        done, of_first = 0, None
-        for group in groups:
-            results = self.results(calc_cond_batch, conds, group, done)
+        for number, group, results in self.parts(calc_cond_batch, conds):
             if reused is not None and of_first is None:
                 of_first = results
-            self.add(blend, group, results, done)
-            done += len(group)
-            self.report(done)
+            self.add(blend, group, results, number)
+            self.report(number + len(group))
         count_windows(self.caches, self.options)
         self.attention.give(self.windows, self.weights, len(self.x))
         if reused is None:
             return blend.clips()
         pairs = zip(blend.clips(), of_first, strict=True)
         return [with_reuse(clip, shown, self.windows[0], reused) for clip, shown in pairs]
+
+    def parts(self, calc_cond_batch, conds) -> Iterable[Results]:
+        """All windows in their order, whoever computes them."""
+        gang, everything = self.run.gang, range(len(self.windows))
+        if gang is None or not self.can_be_shared():
+            refers = self.references is not None and self.references.now is not None
+            self.caches = opened(self.options, self.run, self.groups(conds, everything), refers)
+            return self.in_turn(calc_cond_batch, conds, everything, self.model_options)
+        self.x = gang.from_member(0, self.x)  # noise that a GPU draws is not that of another kind of GPU
+
+        def own(numbers: range) -> Iterable[Results]:
+            pool = self.model_options.get("multigpu_thread_pool")
+            # The host tells hooks of a moment's weights to all GPUs at once.
+            if pool is None or len(numbers) == 1 or any(entry.get("hooks") for cond in conds for entry in cond or ()):
+                return self.in_turn(calc_cond_batch, conds, numbers, self.model_options)
+            return over_devices(pool, numbers, on_one)
+
+        def on_one(numbers: range, device: torch.device) -> Iterable[Results]:
+            clone = {device: self.model_options["multigpu_clones"][device]}
+            options = self.model_options | {"multigpu_clones": clone, "multigpu_thread_pool": None}
+            return self.in_turn(calc_cond_batch, conds, numbers, options)
+
+        return over_members(gang, self.windows, self.x, len(conds), own)
+
+    def can_be_shared(self) -> bool:
+        """Not where windows wait for each other, or keep something for the next step."""
+        keeps = HOLDER in self.options or self.attention.keepers
+        return len(self.windows) > 1 and self.handler.links == NO_LINKS and not keeps
+
+    def in_turn(self, calc_cond_batch, conds, numbers: range, model_options: dict) -> Iterator[Results]:
+        """Some of the windows, one call of the UNet after the other."""
+        number = numbers.start
+        for group in self.groups(conds, numbers):
+            yield number, group, self.results(calc_cond_batch, conds, group, number, model_options)
+            number += len(group)
 
     def open_links(self) -> Amount | None:
         """Makes room for references between windows, and gives how much of the first one is reused; None for none."""
@@ -84,14 +116,14 @@ class WindowedCall:
             return None
         return spread(amount, Part(range(run.first_frame, run.full_length)), self.x)
 
-    def groups(self, conds) -> list[list[list[int]]]:
-        """Neighbouring windows of one length, as many as go into one call of the UNet."""
+    def groups(self, conds, numbers: range) -> list[list[list[int]]]:
+        """Of these windows: neighbours of one length, as many as go into one call of the UNet."""
         if any(finds_frames_itself(entry.get("control")) for cond in conds for entry in cond or ()):
             most = 1
         else:
             most = self.handler.windows_per_call or self.windows_in_memory(conds)
         groups: list[list[list[int]]] = []
-        for window in self.windows:
+        for window in self.windows[numbers.start : numbers.stop]:
             if groups and len(groups[-1]) < most and len(groups[-1][0]) == len(window):
                 groups[-1].append(window)
             else:
@@ -105,7 +137,7 @@ class WindowedCall:
         pictures = len(self.windows[0]) * sum(cond is not None for cond in conds)
         return max(int(free / 1.5 / self.model.memory_required([pictures, *self.x.shape[1:]])), 1)
 
-    def results(self, calc_cond_batch, conds, group: list[list[int]], number: int) -> list[Tensor]:
+    def results(self, calc_cond_batch, conds, group: list[list[int]], number: int, model_options: dict) -> list[Tensor]:
         """What the model gives for some windows at once, one after the other, for each cond.
 
         number: how many windows went before.
@@ -119,11 +151,11 @@ class WindowedCall:
             [own.of(cond, self.x) for cond in conds],
             self.x[frames],
             self.timestep[frames] if len(self.timestep) == len(self.x) else self.timestep,
-            self.options_for(window, group, number),
+            model_options | self.options_for(window, group, number),
         )
 
     def options_for(self, window: IndexListContextWindow, group: list[list[int]], number: int) -> dict:
-        """The model options of one call, with what the motion modules and other packs read of its windows."""
+        """Among the model options of one call: what the motion modules and other packs read of its windows."""
         length = len(group[0])
         own = {
             "context_window": window,
@@ -134,7 +166,7 @@ class WindowedCall:
         options = self.attention.patched(self.options | own | holder_of(self.caches, number), number)
         if self.references is not None:
             options = self.references.patched(options, number)
-        return self.model_options | {"transformer_options": options}
+        return {"transformer_options": options}
 
     def views(self, length: int) -> list[tuple[list[int], list[float]]] | None:
         """[(frame indices, their shares), ...] inside a window of that length, or None."""

@@ -14,6 +14,7 @@ from ...motion.call import LAYER_PATCH, sees_attention
 from ...motion.camera import cameras
 from ...motion.families import Norms
 from ...motion.options import KEY
+from .gang import ALONE, Gang
 from .handler import CHUNKED, WindowHandler
 from .plan import STANDARD_EVEN, WindowPlan
 
@@ -30,8 +31,8 @@ TAKES_ALL_FRAMES = ("control", "gligen")
 """What conditioning may hold that sees every frame of a call at once."""
 
 
-def fitted(handler: WindowHandler, guider, shape, first_frame: int = 0) -> WindowHandler:
-    """The handler for this run. shape: frames c h w.
+def fitted(handler: WindowHandler, guider, shape, first_frame: int = 0, gang: Gang = ALONE) -> WindowHandler:
+    """The handler for this run. shape: frames c h w. gang: those whose memory counts.
 
     Long windows become as long as memory allows; short ones in their place where that is little, where a ControlNet or
     another node asks for all frames at once, where norms average over frames or a camera has a path, and in a clip that
@@ -40,7 +41,7 @@ def fitted(handler: WindowHandler, guider, shape, first_frame: int = 0) -> Windo
     if not any(plan.context_schedule == STANDARD_EVEN for plan in handler.plans):
         return handler
     chunks = goes_in_chunks(guider) and first_frame == 0
-    most = frames_that_fit(guider.model_patcher, shape) if chunks else 0
+    most = min(gang.numbers(frames_that_fit(guider.model_patcher, shape) if chunks else 0))
     plans = tuple(of_length(plan, most) for plan in handler.plans)
     return WindowHandler(plans, handler.windows_per_call, handler.links, handler.goes_on)
 

@@ -147,7 +147,7 @@ PURE = {
         "sound",
         "travel",
     ],
-    "sampling/windows": ["blend", "count", "drawing", "fuse", "kept_attention", "plan", "presets"],
+    "sampling/windows": ["blend", "count", "drawing", "fuse", "gang", "kept_attention", "plan", "presets", "shares"],
     "training": [
         *("cache", "camera", "captions", "clips", "dataset", "examples", "folder", "graph", "media", "sheet"),
         *("draws", "estimate", "fresh", "layouts", "levels", "losses", "plan", "plot"),

@@ -239,6 +239,7 @@ GRAPHS = {
             folded(APPLY, 2, motion_scale_schedule=1),
         )
     ),
+    "ADN_SpreadWindows": behind_apply("ADN_SpreadWindows"),
     BLOCKS: Picture(
         (
             folded(BLOCKS),
