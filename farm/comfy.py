@@ -56,7 +56,7 @@ class Comfy:
         if (self.scratch / "input").exists():
             command += ["--input-directory", str(self.scratch / "input")]
         with open(self.scratch / "comfyui.log", "ab") as log:
-            self.process = subprocess.Popen(
+            process = self.process = subprocess.Popen(
                 [*command, *self.options],
                 cwd=self.folder,
                 stdin=subprocess.DEVNULL,
@@ -68,7 +68,7 @@ class Comfy:
             )
         end = time.monotonic() + START_SECONDS
         while time.monotonic() < end:
-            if self.process.poll() is not None:
+            if process.poll() is not None:
                 raise ComfyError(f"ComfyUI stopped while it started:\n{self.log_tail()}")
             try:
                 self.get("/system_stats")
@@ -84,9 +84,9 @@ class Comfy:
         return Path(self.options[places[-1] + 1]) if places else self.folder
 
     def stop(self) -> None:
-        if self.process is not None:
-            self.process.kill()
-            self.process.wait()
+        if (process := self.process) is not None:
+            process.kill()
+            process.wait()
             self.process = None
 
     def close(self) -> None:
@@ -115,7 +115,7 @@ class Comfy:
 
     def run(self, prompt: dict, seconds: float) -> dict:
         """The outputs {node id: {"images": [...], ...}} of an API prompt. Raises ComfyError."""
-        end = time.monotonic() + seconds
+        end, process = time.monotonic() + seconds, self.process
         identity = self.queue(prompt)
         while True:
             try:
@@ -124,8 +124,8 @@ class Comfy:
                 found = {}
             if identity in found:
                 return outputs_of(found[identity])
-            if self.process.poll() is not None:
-                raise ComfyError(f"ComfyUI ended while it made the clip (exit code {self.process.returncode}).")
+            if process.poll() is not None:
+                raise ComfyError(f"ComfyUI ended while it made the clip (exit code {process.returncode}).")
             if time.monotonic() > end:
                 self.stop()  # an interrupt waits for the end of a step, which may never come
                 raise ComfyError(f"It took longer than {seconds:.0f} s (--limit).", "time")
@@ -219,7 +219,7 @@ def is_alive(process: int) -> bool:
     return True
 
 
-def free_port() -> int:
+def free_port(host: str = "127.0.0.1") -> int:
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
+        probe.bind((host, 0))
         return probe.getsockname()[1]

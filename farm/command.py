@@ -19,9 +19,11 @@ from .worker import Orders, Worker
 
 COMFYUI_AROUND = Path(__file__).resolve().parents[3]
 """Where this pack lies in custom_nodes."""
+SPREAD = "ADN_SpreadWindows"
 EXAMPLES = """examples:
   farm workflow_api.json --vary seed=1..100 --vary text@6=@prompts.txt --output night/
   farm workflow_api.json --vary seed=1..100 --output night/ --address auto     on a cluster of Ray
+  farm workflow_api.json --output night/ --gang 4                              one long clip on four GPUs
   farm night/                  goes on where it stopped
   farm night/ --status         what is done, what runs where, what failed and why
   farm workflow_api.json --vary seed=1..100 --output night/ --part 3/20        this share of it, here, without Ray
@@ -91,13 +93,8 @@ def parser() -> argparse.ArgumentParser:
         help="leave out machines with another ComfyUI, torch or pack than the first",
     )
     add("--cores", type=int, default=0, metavar="N", help="workers that compute on the CPU, with N cores each")
-    add(
-        "--workers",
-        type=int,
-        default=0,
-        metavar="N",
-        help="ask Ray for N even where there is no room yet (autoscaling)",
-    )
+    add("--gang", type=int, default=1, metavar="N", help="N GPUs make one long clip together, by Spread Windows")
+    add("--workers", type=int, default=0, metavar="N", help="ask Ray for N where there is no room yet (autoscaling)")
     return parser
 
 
@@ -129,11 +126,26 @@ def asked_for(arguments) -> tuple[Job, Folder, dict[str, Path]]:
         folder = Folder(arguments.output or Path(), part_name(arguments.part))
     if arguments.status:
         return folder.job(), folder, {}
+    if arguments.gang != 1:
+        check_gang(arguments, job)
     inputs = input_files(job.clips(), input_folder(arguments))
     job = Job(
         job.workflow, job.prompt, job.variations, job.together, {name: sha256_of(path) for name, path in inputs.items()}
     )
     return job, folder, inputs
+
+
+def check_gang(arguments, job: Job) -> None:
+    """Raises ValueError where several GPUs would do no more than one."""
+    if arguments.gang < 1:
+        raise ValueError(f"--gang {arguments.gang} is no number of GPUs.")
+    if arguments.part:
+        raise ValueError("--part makes clips on one GPU, and --gang on several: leave one of them out.")
+    if not any(node["class_type"] == SPREAD for node in job.prompt.values()):
+        raise ValueError(
+            f"--gang {arguments.gang} shares the windows of long clips, and {job.workflow} has no Spread Windows "
+            "(AnimateDiff). Put it on the MODEL between Context Windows and the sampler, and export the workflow again."
+        )
 
 
 def part_name(text: str | None) -> str:
@@ -238,7 +250,7 @@ def crew_of(arguments, told: Orders):
         return LocalCrew(Worker(told))
     from .cluster import Cluster, connect
 
-    return Cluster(connect(arguments.address), told, arguments.cores, arguments.workers)
+    return Cluster(connect(arguments.address), told, arguments.cores, arguments.workers, arguments.gang)
 
 
 def record(folder: Folder, progress: Progress) -> Record:

@@ -4,6 +4,7 @@ import hashlib
 import os
 import platform
 import shutil
+import socket
 import sys
 import threading
 import time
@@ -12,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from .check import lacking, pack_version
-from .comfy import Comfy, ComfyError
+from .comfy import Comfy, ComfyError, free_port
 
 OWN_NODE = "ADN_LoadMotionModel"
 PYTHONS = ("venv/bin/python", ".venv/bin/python", "venv/Scripts/python.exe", "../python_embeded/python.exe")
@@ -79,18 +80,34 @@ class Orders:
     """The job's folder, where all machines see it under this name."""
 
 
+GANG = "ANIMATEDIFF_GANG"
+"""By which ComfyUI knows that it is one of several that make a clip together: rank/size@host:port."""
+
+
 class Worker:
     def __init__(self, orders: Orders):
         self.orders = orders
         self.comfy: Comfy | None = None
+        self.rank = 0
+        """In a gang; the first one's files are the clip."""
 
-    def start(self) -> Machine:
-        """Starts ComfyUI and looks whether it has all that the job needs."""
+    def meeting(self, head: str) -> str:
+        """host:port where a gang may meet whose first member is here, as other machines of the cluster see it."""
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            probe.connect((head, 9))  # sends nothing
+            host = probe.getsockname()[0]
+        return f"{host}:{free_port(host)}"
+
+    def start(self, rank: int = 0, size: int = 1, meeting: str = "") -> Machine:
+        """Starts ComfyUI and looks whether it has all that the job needs. meeting: of a gang of that size."""
+        self.rank = rank
         name = platform.node()
         folder = Path(os.environ.get("COMFYUI_DIR") or self.orders.comfyui or ".")
         if not (folder / "main.py").is_file():
             return Machine(name, problem=NO_COMFYUI.format(os.environ.get("COMFYUI_DIR") or "nothing"))
         environment = {key: value for key, value in os.environ.items() if key not in self.orders.unset}
+        if meeting:
+            environment[GANG] = f"{rank}/{size}@{meeting}"
         self.comfy = Comfy(folder.resolve(), self.python(folder), self.orders.inputs, environment)
         try:
             self.comfy.start()
@@ -104,12 +121,20 @@ class Worker:
         named = os.environ.get("COMFYUI_PYTHON") or self.orders.python
         return named or next((str(folder / path) for path in PYTHONS if (folder / path).exists()), sys.executable)
 
-    def make(self, name: str, prompt: dict) -> Outcome:
-        """A clip whose files begin with `name`. A ComfyUI that ended, or took too long, is started again."""
+    def make(self, name: str, prompt: dict, afresh: bool = False) -> Outcome:
+        """A clip whose files begin with `name`. A ComfyUI that ended, or took too long, is started again.
+
+        afresh: also one that runs.
+        """
         start = time.monotonic()
+        if afresh:
+            self.comfy.stop()
         try:
             self.comfy.start()
             outputs = self.comfy.run(prompt, self.orders.seconds)
+            if self.rank:
+                self.comfy.tidy({})
+                return Outcome((), time.monotonic() - start)
             files = tuple(self.delivered(name, self.comfy.files(outputs)))
             self.comfy.tidy(outputs)
             if not files:
@@ -134,6 +159,11 @@ class Worker:
     def stop(self) -> None:
         if self.comfy:
             self.comfy.close()
+
+    def give_up(self) -> None:
+        """Ends a clip at hand, from another thread; ComfyUI is started anew for the next one."""
+        if self.comfy:
+            self.comfy.stop()
 
     def hold(self) -> None:
         """Stays, without ComfyUI, until it is ended from outside."""

@@ -11,11 +11,9 @@ import time
 
 import pytest
 from comfy_server import ROOT
+from simulated_cluster import kill, no_cluster, parent_of, processes, simulated
 
-pytest.importorskip("ray", reason="ray has no wheel for this Python or system: pip install 'ray>=2.60,<3'")
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="clusters of Ray are for Linux")
-
-from simulated_cluster import kill, parent_of, processes, simulated  # noqa: E402
+pytestmark = no_cluster
 
 
 @pytest.fixture(scope="module")
@@ -122,3 +120,31 @@ def test_a_machine_that_lacks_a_file_or_a_comfyui_is_left_out_by_name(farm, node
     assert f"{name} is left out: there is no ComfyUI: COMFYUI_DIR names {tmp_path}" in said(tmp_path)
     assert "farm: No machine is left that can make clips." in said(tmp_path)
     nodes.lose(lacking), nodes.lose(none)
+
+
+def test_a_gang_makes_each_clip_together_and_starts_anew_where_one_is_lost(farm, nodes, stand_in, tmp_path):
+    there = [nodes.add(stand_in) for _ in range(2)]
+    spread(tmp_path)
+    assert farm(3, 0, "--gang", "3").wait(60) == 2
+    assert "farm: --gang 3 needs as many GPUs for one clip, and Ray sees 2" in said(tmp_path)
+    process = farm(3, 0, "--gang", "2")
+    wait_until(lambda: "is ready." in said(tmp_path), tmp_path)
+    time.sleep(1)  # it has its clip
+    kill(parent_of(comfyuis(tmp_path)[1]))
+    wait_until(lambda: said(tmp_path).count("is ready.") == 2, tmp_path)
+    (tmp_path / "go").touch()
+    check_all_is_there(process, 3, tmp_path)
+    assert {line["machine"] for line in lines(tmp_path)} == {f"{os.uname().nodename}, a gang of 2"}
+    assert sorted(line["tries"] for line in lines(tmp_path)) == [1, 1, 2]
+    members = [line.split("@") for line in (stand_in / "gangs.txt").read_text().splitlines()]
+    assert sorted(place for place, _ in members) == ["0/2", "0/2", "1/2", "1/2"]
+    assert len({where for _, where in members}) == 2 and all(where.startswith("127.0.0.1:") for _, where in members)
+    for node in there:
+        nodes.lose(node)
+
+
+def spread(tmp_path):
+    """The workflow has the node that a gang is for; nothing runs it here."""
+    prompt = json.loads((tmp_path / "w.json").read_text())
+    prompt["6"]["class_type"] = "ADN_SpreadWindows"
+    (tmp_path / "w.json").write_text(json.dumps(prompt))

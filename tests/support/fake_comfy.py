@@ -1,8 +1,9 @@
 """A stand-in for ComfyUI that answers as fast as it can: copied as `main.py` into a folder, which is then a ComfyUI.
 
-Its one node is Fake. `does` says what a clip does to it: work, raise, wrong, memory, refuse, nothing, end, hang; `once`
-names a file that the first run leaves, and that makes all later ones work. models.txt beside it holds the files that it
-has, version.txt its version. A clip takes `seconds`, and as long as there is no file `until`.
+Its one node is Fake (under the name of ours as well that gangs need). `does` says what a clip does to it: work, raise,
+wrong, memory, refuse, nothing, end, hang; `once` names a file that the first run leaves, and that makes all later ones
+work. models.txt beside it holds the files that it has, version.txt its version; each start adds its place in a gang to
+gangs.txt. A clip takes `seconds`, and as long as there is no file `until`.
 """
 
 import argparse
@@ -66,7 +67,7 @@ class Handler(BaseHTTPRequestHandler):
             )
         elif self.path == "/object_info":
             choices = {"model": [read("models.txt", "a.safetensors").split("\n"), {}]}
-            self.answer({"Fake": {"input": {"required": choices}}})
+            self.answer({kind: {"input": {"required": choices}} for kind in ("Fake", "ADN_SpreadWindows")})
         else:
             identity = self.path.rsplit("/")[-1]
             self.answer({identity: history[identity]} if identity in history else {})
@@ -102,4 +103,6 @@ if __name__ == "__main__":
     parser.add_argument("--output-directory")
     options, _ = parser.parse_known_args()
     print("the stand-in starts", flush=True)
+    with open(HERE / "gangs.txt", "a") as gangs:
+        print(os.environ.get("ANIMATEDIFF_GANG"), file=gangs)
     ThreadingHTTPServer(("127.0.0.1", options.port), Handler).serve_forever()

@@ -6,10 +6,19 @@ Run by a Python without ComfyUI in it, so `import ray` and the folder `tests/sup
 import os
 import secrets
 import signal
+import sys
 import tempfile
 from contextlib import contextmanager
+from importlib.util import find_spec
 
 import psutil
+import pytest
+
+no_cluster = pytest.mark.skipif(
+    sys.platform != "linux" or not find_spec("ray"),
+    reason="clusters of Ray are for Linux, and ray has no wheel for each Python: pip install 'ray>=2.60,<3'",
+)
+"""Looked up, not imported: Ray reads the settings below when it is imported."""
 
 SETTINGS = {
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # Ray takes 127.0.0.1 for its own address
