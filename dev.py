@@ -50,6 +50,8 @@ SCRIPTS = {
 
 def main() -> int:
     arguments, rest = command_line()
+    # Each of the many processes of a run would compile all its modules anew where the environment forbids to keep them.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     if arguments.command == "matrix":
         return matrix()
     host = find_host(arguments.comfyui, arguments.comfyui_version)
