@@ -6,7 +6,7 @@ import torch
 from comfy_api.latest import io
 
 from ...motion.settings import BlockStrength, Keyframe
-from ...motion.strength import Amount, product
+from ...motion.strength import Amount, product, total
 from .form import form
 from .timing import guarantee_steps, percent
 from .types import Block, Floats, Keyframes, Multival, PerBlock
@@ -50,14 +50,14 @@ def multival(node_id: str, display_name: str, value: io.Input) -> type[io.ComfyN
         tooltip="relative: the mask's darkest and lightest are taken for black and white.",
     ),
 )
-def multival_scaled_mask(min_float_val: float, max_float_val: float, mask, scaling: str = "absolute"):
-    return scaled_mask(mask.float(), min_float_val, max_float_val, scaling == "relative")
+def multival_scaled_mask(min_float_val: float | list, max_float_val: float | list, mask, scaling: str = "absolute"):
+    return scaled_mask(mask.float(), amount(min_float_val), amount(max_float_val), scaling == "relative")
 
 
-def scaled_mask(mask: torch.Tensor, least: float, most: float, relative: bool) -> torch.Tensor:
+def scaled_mask(mask: torch.Tensor, least: Amount, most: Amount, relative: bool) -> torch.Tensor:
     if relative and mask.max() > mask.min():
         mask = (mask - mask.min()) / (mask.max() - mask.min())
-    return mask * (most - least) + least
+    return total(product(mask, total(most, product(least, -1.0))), least)
 
 
 @form(

@@ -43,6 +43,8 @@ def test_a_scaled_mask():
     assert scaled([0.2, 0.6], "absolute") == pytest.approx([0.8, 1.4])
     assert scaled([0.2, 0.4, 0.6], "relative") == pytest.approx([0.5, 1.25, 2.0])
     assert scaled([0.2, 0.2], "relative") == pytest.approx([0.8, 0.8])  # all the same: as it is
+    words = {"min_float_val": [0.0, 0.5], "max_float_val": [1.0, 2.0, 3.0]}  # from a Value Scheduling: one per frame
+    assert scaled([0.5], "absolute") == pytest.approx([0.5, 1.25, 1.75])
 
 
 def test_multivals():
