@@ -1,10 +1,12 @@
 """What ComfyUI-Manager installs: the published archive, in a fresh ComfyUI."""
 
+import os
 import re
 import shutil
 import subprocess
 import sys
 import zipfile
+from urllib.parse import unquote
 
 import pytest
 import seeded
@@ -15,6 +17,9 @@ from workflows import TEMPLATES, example, nodes_of, to_prompt
 pytestmark = pytest.mark.skipif(
     not (ROOT / ".git").exists() or shutil.which("git") is None, reason="only a git checkout can be published"
 )
+
+FOUND_BY_THE_HOST = ("example_workflows", "locales", "web")
+"""Folders that ComfyUI looks for in a pack."""
 
 
 @pytest.fixture(scope="module")
@@ -28,8 +33,23 @@ def test_it_holds_what_users_need_and_no_more(archive):
     file, paths = archive
     assert {path.split("/")[0] for path in paths} >= {"__init__.py", "nodes", "motion", "sampling", "example_workflows"}
     assert {"README.md", "LICENSE", "pyproject.toml"} <= set(paths)
-    assert not [path for path in paths if path.startswith(("tests/", "benchmarks/", "dev.py", ".ci/", ".github/"))]
-    assert file.stat().st_size < 3e6
+    assert set(FOUND_BY_THE_HOST) <= {path.split("/")[0] for path in paths}
+    assert not [path for path in paths if path.startswith(("tests/", "dev.py", ".ci/", ".github/"))]
+    assert not [path for path in paths if path.startswith("benchmarks/") and path.endswith(".py")]
+    assert file.stat().st_size < 6e6
+
+
+def test_no_link_of_its_pages_is_dead(archive):
+    """Also on the registry's page of the pack, which shows README."""
+    dead = []
+    for page in (path for path in archive[1] if path.endswith(".md") and not path.startswith("web/")):
+        text = (ROOT / page).read_text(encoding="utf-8")
+        for link in re.findall(r"\]\(([^)\s]+)\)|(?:src|href)=\"([^\"]+)\"", text):
+            target = unquote("".join(link).partition("#")[0])
+            if target and not target.startswith(("http", "<")):
+                found = os.path.normpath(os.path.join(os.path.dirname(page), target)).replace(os.sep, "/")
+                dead += [(page, target)] if found not in archive[1] else []
+    assert not dead
 
 
 def test_no_program_in_it_runs_texts_or_installs(archive):
