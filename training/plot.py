@@ -7,7 +7,8 @@ from PIL import Image, ImageDraw
 
 INK, PALE, HELD_OUT, GROUND = (60, 110, 190), (190, 208, 235), (215, 110, 30), (255, 255, 255)
 MARGIN = 8
-TITLE = 16
+TITLE = 1 / 6
+"""Of the height: a node shows the picture at about half of its size."""
 
 
 def smoothed(losses: Sequence[float], keep: float = 0.95) -> list[float]:
@@ -28,30 +29,31 @@ def loss_plot(
     """
     picture = Image.new("RGB", size, GROUND)
     draw = ImageDraw.Draw(picture)
+    top = round(size[1] * TITLE)
     shown = [loss for loss in [*losses, *(loss for _, loss in held_out)] if math.isfinite(loss) and loss > 0]
     if not shown:
-        draw.text((MARGIN, 2), "no step yet", fill=INK)
+        draw.text((MARGIN, 2), "no step yet", fill=INK, font_size=0.8 * top)
         return picture
     low, high = math.log(min(shown)), math.log(max(shown))
-    width, height = size[0] - 2 * MARGIN, size[1] - MARGIN - TITLE
+    width, height = size[0] - 2 * MARGIN, size[1] - MARGIN - top
 
     def place(step: float, loss: float) -> tuple[float, float]:
         share = (math.log(max(loss, 1e-30)) - low) / max(high - low, 1e-9)
-        return MARGIN + width * step / max(steps, 1), TITLE + height * (1 - share)
+        return MARGIN + width * step / max(steps, 1), top + height * (1 - share)
 
-    for values, colour, thick in ((losses, PALE, 1), (smoothed(losses), INK, 2)):
+    for values, colour, thick in ((losses, PALE, 2), (smoothed(losses), INK, 4)):
         points = [place(step + 1, loss) for step, loss in enumerate(values)]
         if len(points) > 1:
             draw.line(points, fill=colour, width=thick)
     for step, loss in held_out:
         x, y = place(step, loss)
         draw.ellipse((x - 3, y - 3, x + 3, y + 3), fill=HELD_OUT)
-    draw.text((MARGIN, 2), title(losses, held_out), fill=INK)
+    draw.text((MARGIN, 2), title(losses, held_out), fill=INK, font_size=0.8 * top)
     return picture
 
 
 def title(losses: Sequence[float], held_out: Sequence[tuple[int, float]]) -> str:
-    parts = [f"step {len(losses)}", f"loss {smoothed(losses)[-1]:.4f}"] if losses else ["step 0"]
+    parts = [f"loss {smoothed(losses)[-1]:.4f}"] if losses else []
     return "   ".join([*parts, *([f"held-out clips {held_out[-1][1]:.4f}"] if held_out else [])])
 
 

@@ -4,7 +4,7 @@ import time
 from contextlib import contextmanager
 
 import pytest
-from browser import SCREENSHOTS, finished, needs_chromium, opened, run
+from browser import SCREENSHOTS, SET, finished, needs_chromium, opened, run
 from comfy_server import FOLDER, ComfyServer
 from template_files import make_template_files
 from workflows import TEMPLATES, example
@@ -12,13 +12,9 @@ from workflows import TEMPLATES, example
 pytestmark = needs_chromium
 
 SMALL = {"width": 64, "height": 64, "batch_size": 8, "steps": 1, "duration": 1, "amount": 8, "megapixels": 0.01}
+SMALL |= {"clip_frames": 4, "rank": 4, "sample_every": 0}
 """Widgets, by name, that are set in the page so that a run takes seconds; with fewer frames the sampler says that they
 are few, and grows."""
-SET = """values => {
-    for (const node of app.rootGraph._nodes)
-        for (const widget of node.widgets || [])
-            if (widget.name in values) widget.value = values[widget.name]
-}"""
 NODES = """() => app.rootGraph._nodes.map(node => ({
     type: node.type,
     known: node.type in LiteGraph.registered_node_types,

@@ -28,6 +28,15 @@ OPTIONS = [
 SCREENSHOTS = ROOT / "output" / "browser"
 ELSEWHERE = ("Failed to load resource", "Connecting to", "Fetch API cannot load https://")
 """How the page's complaints about files that are not there begin."""
+SET = """values => {
+    for (const node of app.rootGraph._nodes)
+        for (const widget of node.widgets || [])
+            if (widget.name in values) {
+                const value = values[widget.name], { max } = widget.options
+                widget.value = value > max ? max : value
+            }
+}"""
+"""Sets every widget of a name, as far as it goes."""
 
 
 def started(playwright):

@@ -22,6 +22,8 @@ HOTSHOT = "small_hotshot.safetensors"
 ANIMATELCM_I2V = "small_animatelcm_i2v.safetensors"
 VIDEO = "square.mp4"
 PICTURE = "square.png"
+PICTURES = "pictures"
+"""A folder of them, to train on."""
 CHANNELS = (320, 320, 320, 320)
 """The small checkpoint has SD1.5's blocks, all on 320 channels."""
 
@@ -49,6 +51,9 @@ def make_models(base: Path, *more: str) -> None:
             save_video(video)
         if not picture.exists():
             save_picture(picture)
+        for number in range(2):
+            if not (photo := base / "input" / PICTURES / f"{number}.png").exists():
+                save_picture(photo)
     if "sdxl" in more:
         name = f"clouds_{SDXL_CHECKPOINT}" if clouds else SDXL_CHECKPOINT
         large = kept(name, lambda: of_the_host("sdxl_checkpoint_state", clouds))

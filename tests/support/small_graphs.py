@@ -13,9 +13,11 @@ FILES = {
     "lora_name": seeded.LORA,
     "file": seeded.VIDEO,
     "image": seeded.PICTURE,
+    "folder": seeded.PICTURES,
 }
 """The small files, by the inputs that name them."""
 
+DATA_SETS = {"ADN_StillsDataset", "ADN_ClipsFromImages"}
 OF_A_KIND = {
     ("ADN_LoadMotionLoRA", "lora_name"): seeded.MOTION_LORA,
     ("ADN_LoadSparseCtrl", "control_net_name"): seeded.SPARSE_RGB,
@@ -37,6 +39,12 @@ def small(prompt: dict, pixels: int = 64, steps: int = 2, frames: int | None = N
         node.update(width=pixels, height=pixels)
     for node in [*nodes_of(prompt, "KSampler"), *nodes_of(prompt, "ADN_ContextSampler")]:
         node["steps"] = steps
+    for node in nodes_of(prompt, "ADN_TrainMotionLoRA"):
+        node.update(steps=1, rank=4, sample_every=0)
+    for node in (each["inputs"] for each in prompt.values() if each["class_type"] in DATA_SETS):
+        node.update(width=pixels, height=pixels)
+    for node in [*nodes_of(prompt, "ADN_CameraMove"), *nodes_of(prompt, "ADN_ClipsFromImages")]:
+        node["clip_frames"] = 4
     for node in nodes_of(prompt, "ImageScaleToTotalPixels"):
         node["megapixels"] = 0.01
     return prompt

@@ -20,7 +20,7 @@ from host import find_host
 from PIL import Image, ImageDraw
 from small_graphs import images_in
 from template_files import make_template_files
-from workflows import TEMPLATES, example, to_prompt
+from workflows import TEMPLATES, example, nodes_of, to_prompt
 
 SIZE, DETAIL = 512, 2
 """Pixels of a card, and how many times larger it is drawn."""
@@ -70,6 +70,9 @@ def save_inputs(folder: Path, side: int = 256, count: int = 24) -> None:
     ImageDraw.Draw(kept).ellipse([side * edge for edge in REGION], fill=0)
     picture.putalpha(kept)
     picture.save(folder / seeded.PICTURE)
+    (folder / seeded.PICTURES).mkdir(exist_ok=True)
+    for number in range(2):
+        scene(side, number).save(folder / seeded.PICTURES / f"{number}.png")
     seeded.save_frames(folder / seeded.VIDEO, [np.asarray(scene(side, index / (count - 1))) for index in range(count)])
 
 
@@ -251,6 +254,28 @@ def two_motion_models(card: Image.Image, run: Run) -> None:
     strip(card, spread(run.frames, 4, 104), 290)
 
 
+def train_camera_move(card: Image.Image, run: Run) -> None:
+    """A crop that moves into a picture; then what came of it."""
+    put(card, spread([scene(400, 0.3)], 1, 190)[0], 161, 40)
+    for inset, color in ((6, INK), (24, SECOND), (42, ACCENT)):
+        left, top, right, bottom = 161 + inset, 40 + inset, 351 - inset, 230 - inset
+        line(card, [(left, top), (right, top), (right, bottom), (left, bottom), (left, top)], color)
+    arrow(card, (256, 250), (256, 306))
+    strip(card, spread(run.frames, 4, 104), 340)
+
+
+def train_one_video(card: Image.Image, run: Run) -> None:
+    strip(card, spread([scene(200, place / 3) for place in range(4)], 4, 104), 90, ACCENT)
+    arrow(card, (256, 220), (256, 284))
+    strip(card, spread(run.frames, 4, 104), 320, SECOND)
+
+
+def use_your_lora(card: Image.Image, run: Run) -> None:
+    line(card, [(146, 90), (196, 140), (316, 40), (366, 90)], ACCENT, 12)
+    arrow(card, (256, 180), (256, 250))
+    strip(card, spread(run.frames, 4, 104), 290)
+
+
 CARDS: dict[str, Card] = {
     "Text to Animation": text_to_animation,
     "Picture to Animation": picture_to_animation,
@@ -267,6 +292,9 @@ CARDS: dict[str, Card] = {
     "Inpaint a Region": inpaint,
     "Animation in Pieces": pieces,
     "Two Motion Models": two_motion_models,
+    "Train a Camera Move from Pictures": train_camera_move,
+    "Train Motion from One Video": train_one_video,
+    "Use Your Motion LoRA": use_your_lora,
 }
 ALSO = {
     "Upscale an Animation": "KSampler",
@@ -294,6 +322,8 @@ def small(prompt: dict) -> dict:
     for node in prompt.values():
         inputs = node["inputs"]
         inputs.update({key: min(value, inputs[key]) for key, value in values.items() if key in inputs})
+    for inputs in nodes_of(prompt, "ADN_TrainMotionLoRA"):
+        inputs.update(steps=2, rank=4, sample_every=0)
     return prompt
 
 

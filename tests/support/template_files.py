@@ -1,6 +1,7 @@
 """The small seeded files under the names that the templates ask for, so that a template runs as it is opened."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -23,6 +24,8 @@ OF_A_KIND = {
 }
 """A file of another kind that a template wants -> the seeded one."""
 INPUTS = {"LoadImage": seeded.PICTURE, "LoadVideo": seeded.VIDEO}
+MADE_HERE = {"ADN_LoadMotionLoRA": ("animatediff_motion_lora", seeded.MOTION_LORA)}
+"""What a user has trained, where the template names no file to get: node -> its folder under models, the seeded one."""
 
 
 def make_template_files(comfyui: Path, base: Path, graphs: list[dict], *more: str) -> None:
@@ -33,6 +36,10 @@ def make_template_files(comfyui: Path, base: Path, graphs: list[dict], *more: st
         for file in node["properties"].get("models", ()):
             kind = OF_A_KIND.get(file["name"]) or SEEDED[file["directory"]]
             put(base / "models" / file["directory"] / kind, file["name"])
+        if node["type"] in MADE_HERE and "models" not in node["properties"]:
+            put(base.joinpath("models", *MADE_HERE[node["type"]]), node["widgets_values"][0])
+        if node["type"] == "ADN_StillsDataset":  # the host lists no links to folders
+            shutil.copytree(base / "input" / seeded.PICTURES, base / "input" / node["widgets_values"][0])
         if node["type"] in INPUTS:
             link(base / "input" / INPUTS[node["type"]], base / "input" / node["widgets_values"][0])
 

@@ -40,7 +40,7 @@ def widget_names(definition: dict, sockets: bool = False) -> list[str | None]:
             options = rest[0] if rest else {}
             if (isinstance(kind, list) or kind in WIDGETS) and (sockets or not options.get("forceInput")):
                 names.append(name)
-                if options.get("control_after_generate") or name in ("seed", "noise_seed"):
+                if options.get("control_after_generate", name in ("seed", "noise_seed")):
                     names.append(None)
     return names
 
