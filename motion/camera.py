@@ -22,7 +22,7 @@ from .image_encoder import laid_on
 from .load import held_dtype, host_patcher, opened, tensors_of
 from .options import KEY, Call
 from .pose_encoder import PIXELS, STEERED, PoseEncoder, level_of
-from .strength import Strength, amount_at, is_zero
+from .strength import Amount, Strength, amount_at, is_zero, product
 from .temporal import PoseMerge
 
 CAMERAS = f"{KEY}_cameras"
@@ -104,7 +104,17 @@ def camera_of(state: Mapping[str, Tensor], disable_dynamic: bool = False) -> Mod
 def with_camera(
     motion_model: ModelPatcher, camera: ModelPatcher, path: Path | Poses, strength: Strength
 ) -> ModelPatcher:
-    """A clone of `motion_model` whose camera goes along `path`. Raises ValueError where it was made for another one."""
+    """A clone of `motion_model` whose camera goes along `path`. Raises as `check_steers`."""
+    check_steers(camera, motion_model)
+    motion_model, camera = motion_model.clone(), camera.clone()
+    camera.set_attachments(PATH, path)
+    camera.set_attachments(STRENGTH, strength)
+    motion_model.set_additional_models(CAMERAS, [*cameras(motion_model), camera])
+    return motion_model
+
+
+def check_steers(camera: ModelPatcher, motion_model: ModelPatcher) -> None:
+    """Raises ValueError where the camera was made for another motion model."""
     motion_format = motion_model.model.format
     widths = {site: width for site, width in sites(motion_format).items() if level_of(site, 4) is not None}
     mine = {site.replace("/", "."): layer.weight.shape[0] for site, layer in camera.model.merges.items()}
@@ -113,11 +123,6 @@ def with_camera(
             f"CameraCtrl was made for AnimateDiff v3, and this motion model is {motion_format.family.name}. Load "
             "v3_sd15_mm or mm_sd15_v3, or for v2 take a camera's motion LoRA (Load Motion LoRA)."
         )
-    motion_model, camera = motion_model.clone(), camera.clone()
-    camera.set_attachments(PATH, path)
-    camera.set_attachments(STRENGTH, strength)
-    motion_model.set_additional_models(CAMERAS, [*cameras(motion_model), camera])
-    return motion_model
 
 
 def cameras(motion_model: ModelPatcher) -> list[ModelPatcher]:
@@ -150,9 +155,10 @@ class Laid:
 class CameraAtWork:
     """One camera in one call of the UNet."""
 
-    def __init__(self, camera: ModelPatcher, call: Call):
+    def __init__(self, camera: ModelPatcher, share: Amount, call: Call):
+        """share: multiplies its strength."""
         self.net, self.call = camera.model, call
-        self.amount = amount_at(camera.get_attachment(STRENGTH), call.moment)
+        self.amount = product(amount_at(camera.get_attachment(STRENGTH), call.moment), share)
         self.features = None if is_zero(self.amount) else features(self.net, camera.get_attachment(PATH), call)
 
     def merge(self, site: str) -> tuple[PoseMerge, ...]:

@@ -19,6 +19,7 @@ FULL_TURN, FULL_SHIFT = math.pi / 3, 1.5
 BASE = 16
 LENS = (0.474812461, 0.844111024, 0.5, 0.5)
 SIZE = (1280, 720)
+COLUMNS = 19
 MOST_FRAMES = 262144
 
 Row = list[float]
@@ -94,7 +95,7 @@ def rows_of(path: Tensor, lens: Sequence[float] = LENS, size: tuple[int, int] = 
 def path_of(rows: Sequence[Sequence[float]]) -> Tensor:
     """Raises ValueError where a row has not 19 numbers."""
     for number, row in enumerate(rows):
-        if len(row) != 19:
+        if len(row) != COLUMNS:
             raise ValueError(f"The camera's pose {number} has {len(row)} numbers. A pose of RealEstate10K has 19.")
     return torch.tensor([list(row[7:]) for row in rows], dtype=torch.float64).view(-1, 3, 4)
 

@@ -1,7 +1,7 @@
 """Where a camera is in each frame of a clip: a path in words, or a pose file; and the rays that CameraCtrl sees.
 
-Poses are rows of 16 numbers: focal lengths and centre (fx fy cx cy, as shares of the picture's size), then the 3 x 4
-matrix from the world to the camera, row by row.
+Poses are rows of 18 numbers: focal lengths and centre (fx fy cx cy, as shares of the picture's size), the size that
+the picture was taken at (width height), then the 3 x 4 matrix from the world to the camera, row by row.
 Sources: CameraCtrl, arXiv:2404.02101, section 3.2; the presets are those of its authors' demos, as in
 ComfyUI-AnimateDiff-Evolved; pose files are RealEstate10K's.
 """
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from .camera_path import BASE, FULL_SHIFT, FULL_TURN, LENS, PRESETS, SIZE, rotation
+from .camera_path import BASE, COLUMNS, FULL_SHIFT, FULL_TURN, LENS, PRESETS, SIZE, path_of, rotation
 
 Vector = tuple[float, ...]
 """Turns about x, y and z, then ways along them."""
@@ -47,7 +47,7 @@ class Path:
     legs: tuple[Leg, ...]
 
     def poses(self, frames: int) -> Tensor:
-        """(frames 16) in float64. A leg goes on from where the one before it has come to, without a frame of rest."""
+        """(frames 18) in float64. A leg goes on from where the one before it has come to, without a frame of rest."""
         found, before = [], torch.eye(4, dtype=torch.float64)
         ends = [leg.start for leg in self.legs[1:]] + [max(frames - 1, self.legs[-1].start)]
         for leg, end in zip(self.legs, ends, strict=True):
@@ -59,7 +59,8 @@ class Path:
             found += placed if leg is self.legs[0] else placed[1:]
             before = placed[-1]
         matrices = torch.stack(found)[:frames, :3].flatten(1)
-        return torch.cat([torch.tensor(LENS, dtype=torch.float64).expand(len(matrices), -1), matrices], dim=1)
+        camera = torch.tensor((*LENS, *SIZE), dtype=torch.float64)
+        return torch.cat([camera.expand(len(matrices), -1), matrices], dim=1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +68,7 @@ class Poses:
     """Those of a file; after the last one the camera rests."""
 
     rows: Tensor
-    """(n 16)"""
+    """(n 18)"""
 
     def poses(self, frames: int) -> Tensor:
         return self.rows[[min(frame, len(self.rows) - 1) for frame in range(frames)]]
@@ -91,7 +92,7 @@ def camera_path(text: str, speed: float = 1.0) -> Path | Poses:
     if len(text) > MOST_LETTERS:
         raise ValueError(f"path has {len(text)} letters, more than {MOST_LETTERS}. Write a shorter one.")
     if any(is_pose(line.split()) for line in text.splitlines()):
-        return Poses(pose_rows(text))
+        return poses_of(pose_lines(text))
     legs = []
     for entry in re.split(r"[,\n;\uff0c\uff1b]+", text):
         if entry.strip():
@@ -139,8 +140,8 @@ def short(text: str, letters: int = 60) -> str:
     return text if len(text) <= letters else f"{text[:letters]}..."
 
 
-def pose_rows(text: str) -> Tensor:
-    """(n 16) of a RealEstate10K file: a line with an address, which may be left out, then 19 numbers a line.
+def pose_lines(text: str) -> list[list[float]]:
+    """The rows of a RealEstate10K file: a line with an address, which may be left out, then 19 numbers a line.
 
     Raises ValueError with the line, and the column where a number is wrong.
     """
@@ -149,7 +150,7 @@ def pose_rows(text: str) -> Tensor:
         words = line.split()
         if not words or (not rows and len(words) == 1):
             continue
-        if len(words) != 19:
+        if len(words) != COLUMNS:
             raise ValueError(f"Line {number} of the poses has {len(words)} columns, and must have 19 (RealEstate10K).")
         for column, word in enumerate(words, 1):
             try:
@@ -166,23 +167,31 @@ def pose_rows(text: str) -> Tensor:
                 f"Columns 8 to 18 in line {number} of the poses are no rotation: its rows must have the length 1 and "
                 "stand at right angles."
             )
-        rows.append([*row[1:5], *row[7:]])
+        rows.append([*row[:5], *SIZE, *row[7:]])
     if not rows:
         raise ValueError("The poses are empty. Paste a RealEstate10K file: 19 numbers a line.")
-    return torch.tensor(rows, dtype=torch.float64)
+    return rows
+
+
+def poses_of(rows: Sequence[Sequence[float]]) -> Poses:
+    """rows: of RealEstate10K, with the size of the picture in their sixth and seventh column. Raises ValueError."""
+    if not len(rows):
+        raise ValueError("There are no poses for the camera. Give it at least one.")
+    path_of(rows)
+    if any(min(row[1], row[2], row[5], row[6]) <= 0 for row in rows):
+        raise ValueError("A pose of the camera has fx, fy, width or height 0. Each must be more than 0.")
+    return Poses(torch.tensor([list(row[1:]) for row in rows], dtype=torch.float64))
 
 
 def rays(poses: Tensor, height: int, width: int) -> Tensor:
-    """What CameraCtrl sees of poses (f 16): (f 6 height width) in float32, moment and direction of each pixel's ray.
+    """What CameraCtrl sees of poses (f 18): (f 6 height width) in float32, moment and direction of each pixel's ray.
 
     Poses count from the first one's camera, as in training.
     """
-    (fx, fy, cx, cy), matrices = poses[:, :4].double().unbind(1), poses[:, 4:].double().view(-1, 3, 4)
-    taken = SIZE[0] / SIZE[1]
-    if taken > width / height:  # the picture is cut at its sides
-        fx = height * taken * fx / width
-    else:
-        fy = width / taken * fy / height
+    fx, fy, cx, cy, wide, high = poses[:, :6].double().unbind(1)
+    matrices = poses[:, 6:].double().view(-1, 3, 4)
+    wider = wide / high * height / width  # than the picture that is made: cut at its sides
+    fx, fy = fx * wider.clamp(min=1.0), fy / wider.clamp(max=1.0)
     to_world = relative(matrices)
     x, y = torch.arange(width, dtype=torch.float64) + 0.5, torch.arange(height, dtype=torch.float64) + 0.5
     across = (x - (cx * width)[:, None]) / (fx * width)[:, None]
@@ -206,6 +215,6 @@ def relative(matrices: Tensor) -> Tensor:
 
 
 def places(poses: Tensor) -> Sequence[tuple[Vector, Vector]]:
-    """For a drawing: where each camera of poses (f 16) is (x y z), and where it looks."""
-    to_world = relative(poses[:, 4:].view(-1, 3, 4))
+    """For a drawing: where each camera of poses (f 18) is (x y z), and where it looks."""
+    to_world = relative(poses[:, 6:].view(-1, 3, 4))
     return [(tuple(each[:3, 3].tolist()), tuple(each[:3, 2].tolist())) for each in to_world]

@@ -71,7 +71,7 @@ class MotionFormat:
             return Norms(motion_modules=True)
         if mode in ("as ADE", "as early ADE"):
             v3 = self.family.base == "SD1.5" and self.table_length == 32 and not self.mid_block
-            per_frame = v3 or (self.mid_block and mode == "as ADE")
+            per_frame = not self.picture_conv and (v3 or (self.mid_block and mode == "as ADE"))
             return Norms() if per_frame else Norms(motion_modules=True, resblocks=True, spatial_transformers=True)
         raise ValueError(f"'{mode}' is not a norm mode. Choose one of: {', '.join(NORM_MODES)}.")
 

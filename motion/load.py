@@ -25,6 +25,7 @@ from comfy.model_patcher import ModelPatcher
 
 from .adjust import Adjustments, table_length, with_tables
 from .convert import canonical, is_hotshot, unwrap
+from .families import PIA
 from .foreign import (
     QUOTED,
     refuse_by_container,
@@ -33,7 +34,7 @@ from .foreign import (
     refuse_by_tensors,
     refuse_other_numbers,
 )
-from .formats import ENCODER, TABLE, MotionFormat, NotAMotionModel, detect
+from .formats import ENCODER, PICTURE_CONV, TABLE, MotionFormat, NotAMotionModel, detect
 from .model import MotionModel
 
 MOTION_MODELS = "animatediff_models"
@@ -73,7 +74,7 @@ class MotionFile:
     makes_tables: bool = False
     """Whether tables that the file leaves out are adjusted, too."""
     encoder_path: str = ""
-    """A file whose image encoder it gets."""
+    """A file whose image encoder, or PIA's channels, it gets."""
     encoder_only: bool = False
     """Its image encoder without motion modules."""
 
@@ -94,7 +95,7 @@ def made_from(file: MotionFile, disable_dynamic: bool = False) -> ModelPatcher:
         weights = file.adjustments.of(with_tables(weights, motion_format) if file.makes_tables else weights)
         motion_format = replace(motion_format, stretched_to=table_length(weights))
     if file.encoder_path:
-        weights, motion_format = with_image_encoder(weights, motion_format, file)
+        weights, motion_format = with_encoder(weights, motion_format, file)
     if file.encoder_only:
         weights = {key: value for key, value in weights.items() if key.startswith(ENCODER)}
         motion_format = replace(motion_format, encoder_only=True)
@@ -123,18 +124,24 @@ def read_motion_model(path: str) -> tuple[dict[str, torch.Tensor], MotionFormat]
         raise NotAMotionModel(f"'{name}' {reason}") from None
 
 
-def with_image_encoder(
+def with_encoder(
     weights: dict[str, torch.Tensor], motion_format: MotionFormat, file: MotionFile
 ) -> tuple[dict[str, torch.Tensor], MotionFormat]:
-    """The same with the image encoder of another file in place of its own."""
+    """The same with what takes a picture in from another file, in place of its own."""
     others, other_format = read_motion_model(file.encoder_path)
     if other_format.channels != motion_format.channels:
         raise NotAMotionModel(
-            f"'{Path(file.path).name}' is a motion model for {motion_format.family.base}, and the image encoder of "
-            f"'{Path(file.encoder_path).name}' is for {other_format.family.base}. Choose two of one kind."
+            f"'{Path(file.path).name}' is a motion model for {motion_format.family.base}, and what takes a picture in, "
+            f"'{Path(file.encoder_path).name}', is for {other_format.family.base}. Choose two of one kind."
         )
-    encoder = {key: value for key, value in others.items() if key.startswith(ENCODER)}
-    return weights | encoder, replace(motion_format, image_encoder=True)
+    encoder = {key: value for key, value in others.items() if key.startswith(ENCODER) or key == PICTURE_CONV}
+    family = PIA if other_format.picture_conv else motion_format.family
+    return weights | encoder, replace(
+        motion_format,
+        family=family,
+        image_encoder=motion_format.image_encoder or other_format.image_encoder,
+        picture_conv=motion_format.picture_conv or other_format.picture_conv,
+    )
 
 
 def patcher_of(
@@ -184,7 +191,7 @@ def encoder_alone(motion_model: ModelPatcher) -> ModelPatcher:
 
 
 def encoder_file(motion_model: ModelPatcher) -> str:
-    """The path of the file that the image encoder of a motion model is from."""
+    """The path of the file that what takes a picture in a motion model is from."""
     file = motion_file(motion_model)
     return file.encoder_path or file.path
 

@@ -1,7 +1,9 @@
 """The picture that a motion model starts from: checked once, taken in while a sampler runs."""
 
-from dataclasses import replace
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 
+import comfy.model_management
 import comfy.utils
 import torch
 from comfy.model_patcher import ModelPatcher
@@ -56,6 +58,29 @@ def takes_picture(motion_format: MotionFormat) -> bool:
     return motion_format.image_encoder or motion_format.picture_conv
 
 
+@dataclass(frozen=True, eq=False)
+class Unencoded:
+    """Pictures that are encoded when a sampler runs: called with its latents, whose size they are brought to."""
+
+    image: Tensor
+    """n h w c, from 0 to 1"""
+    vae: VAE
+    scale_method: str
+
+    def __call__(self, like: Tensor) -> Tensor:
+        with sampled_models_back():
+            return encoded_to_size(self.image, self.vae, like, self.scale_method, "center")
+
+
+@contextmanager
+def sampled_models_back():
+    """Whoever encodes in it may push the models that are sampled off the GPU: they come back."""
+    found = comfy.model_management.loaded_models(only_currently_used=True)
+    loaded = [model for model in found if model is not None]  # the host lists what nobody has any more
+    yield
+    comfy.model_management.load_models_gpu(loaded)
+
+
 def starting_from(motion_model: ModelPatcher, reference: ReferencePicture) -> ModelPatcher:
     """A clone of `motion_model` that starts from that picture wherever it is applied."""
     motion_model = motion_model.clone()
@@ -79,8 +104,6 @@ def encoded_to_size(image: Tensor, vae: VAE, like: Tensor, scale_method: str, cr
 def check_inputs(image: Tensor, vae: VAE | None, latents: Tensor) -> None:
     """Raises ValueError where `encoded_to_size` could not make latents for SD1.5 of them."""
     check_image(image)
-    if vae is None:
-        raise ValueError("There is no VAE in the checkpoint's file. Connect one for SD1.5 from Load VAE.")
     check_vae(vae)
     if latents.ndim != 4 or not latents.numel():
         raise ValueError(
@@ -99,8 +122,10 @@ def check_image(image: Tensor) -> None:
         raise ValueError("image holds NaN or infinity. Connect Load Image, or correct the node that makes it.")
 
 
-def check_vae(vae: VAE) -> None:
-    """Raises ValueError where it makes other latents than SD1.5's."""
+def check_vae(vae: VAE | None) -> None:
+    """Raises ValueError where there is none, or it makes other latents than SD1.5's."""
+    if vae is None:
+        raise ValueError("There is no VAE in the checkpoint's file. Connect one for SD1.5 from Load VAE.")
     if vae.latent_channels != LATENT_CHANNELS:
         raise ValueError(
             f"The VAE makes latents of {vae.latent_channels} channels, and must make {LATENT_CHANNELS}. "
@@ -136,12 +161,23 @@ def first_addition(conv: nn.Module, reference: ReferencePicture, call: Call) -> 
 
 def pictures_of(reference: ReferencePicture, call: Call) -> list[int]:
     """Which of the reference's pictures each frame of one cond has."""
-    return [index % len(reference.latents) for index in call.part.frames]
+    count = len(latents_for(reference, call))
+    return [index % count if reference.in_turn else min(index, count - 1) for index in call.part.frames]
+
+
+def latents_for(reference: ReferencePicture, call: Call) -> Tensor:
+    """The pictures (n 4 h w) as the VAE gives them; each is encoded once a run."""
+    if isinstance(reference.latents, Tensor):
+        return reference.latents
+    key, kept = (reference, tuple(call.x.shape[-2:])), call.run.features
+    if key not in kept:
+        kept[key] = reference.latents(call.x)
+    return kept[key]
 
 
 def fitted(reference: ReferencePicture, call: Call) -> Tensor:
     """The picture of each frame of one cond at the size of the call's latents, scaled for its UNet."""
     height, width = call.x.shape[-2:]
-    latents = reference.latents[pictures_of(reference, call)].float()
+    latents = latents_for(reference, call)[pictures_of(reference, call)].float()
     sized = comfy.utils.common_upscale(latents, width, height, "nearest-exact", "center")
     return call.base.process_latent_in(sized.to(call.x.device)).to(call.dtype)

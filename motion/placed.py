@@ -62,7 +62,7 @@ class Steered:
         self.format, self.modules = motion.model.format, motion.model.sites()
         self.norms = self.format.norms(settings.norms)
         self.loras = running_loras(motion, call.moment)
-        self.cameras = [CameraAtWork(camera, call) for camera in cameras(motion)]
+        self.cameras = [CameraAtWork(camera, settings.camera, call) for camera in cameras(motion)]
         self.features: list[Tensor] | None = None
         self.first_addition: Tensor | None = None
         """What PIA's picture adds to the UNet's first convolution."""

@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from torch import Tensor
@@ -48,14 +49,17 @@ class Keyframe:
     guarantee_steps: int = 1
     share: Strength | None = None
     """Multiplies the picture's (`ReferencePicture.share`)."""
+    camera: Strength | None = None
+    """Multiplies the strength of its cameras."""
 
 
 @dataclass(frozen=True, eq=False)
 class ReferencePicture:
     """The picture that a motion model starts from: with an image encoder (AnimateLCM-I2V), or by PIA's channels."""
 
-    latents: Tensor
-    """n 4 h w as the VAE gives them, at any size: one picture for all frames, or the clip's frames in turn."""
+    latents: Tensor | Callable[[Tensor], Tensor]
+    """n 4 h w as the VAE gives them, at any size: one picture for all frames, or the clip's frames in turn. Or what
+    makes them when it is called with the latents of a call, whose size is the clip's."""
     drift: float = 0.0
     """How strongly the picture's features depend on a frame's place in the clip; 0.8 in training."""
     when_disabled: bool = False
@@ -64,6 +68,8 @@ class ReferencePicture:
     """Multiplies what the picture adds; 1 is as trained."""
     share: Strength = 1.0
     """PIA: how much of the picture a frame shows (`picture_channels.Movement`)."""
+    in_turn: bool = True
+    """Whether frames take several pictures in turn; or each its own, and the last one holds on."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +85,8 @@ class MotionSettings:
     norms: str = "official"
     """One of `formats.NORM_MODES`."""
     blocks: tuple[BlockStrength, ...] = ()
+    camera: Strength = 1.0
+    """Multiplies the strength of its cameras."""
     keyframes: Schedule | None = None
     """Gives the Keyframe (its inherited values filled in) that holds at a Moment, or None."""
     reference: ReferencePicture | None = None
@@ -95,14 +103,14 @@ class MotionSettings:
     @property
     def is_fixed(self) -> bool:
         """Whether nothing of it depends on the noise level."""
-        strengths = [self.motion_scale, self.effect]
+        strengths = [self.motion_scale, self.effect, self.camera]
         strengths += [each for block in self.blocks for each in (block.effect, *block.scales)]
         strengths += [] if self.reference is None else [self.reference.strength, self.reference.share]
         whole = self.start_percent <= 0.0 and self.end_percent >= 1.0
         return whole and self.keyframes is None and not any(callable(each) for each in strengths)
 
     def at(self, moment: Moment) -> "MotionSettings":
-        """The same at one moment: keyframes taken in, motion_scale and effect numbers or tensors.
+        """The same at one moment: keyframes taken in, motion_scale, effect and camera numbers or tensors.
 
         Blocks and the picture keep their schedules, but a picture of strength 0 is none.
         """
@@ -114,6 +122,7 @@ class MotionSettings:
             self,
             motion_scale=_together(moment, self.motion_scale, frame.motion_scale),
             effect=_together(moment, self.effect, frame.effect),
+            camera=_together(moment, self.camera, frame.camera),
             blocks=self.blocks if frame.blocks is None else frame.blocks,
             keyframes=None,
             reference=None if shown is None or is_zero(amount_at(shown.strength, moment)) else shown,

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from ..motion.fit import base_name
 from ..motion.options import KEY, Call, MotionRun, ad_params, frames_of_call, moment_at, part_of, views_of
-from ..motion.picture import check_image, check_vae
+from ..motion.picture import check_image, check_vae, sampled_models_back
 from ..motion.sparse_net import COLOURS, RGB
 from ..motion.strength import Moment, Seen, Strength, amount_at, is_zero, over
 from ..motion.temporal import Steering
@@ -169,10 +169,8 @@ class SparseControl(ControlBase):
             elif self.are_latents:
                 found = self.model.process_latent_in(scaled(self.pictures, height, width, "nearest-exact"))
             else:
-                # The VAE may push the models that are sampled off the GPU.
-                loaded = comfy.model_management.loaded_models(only_currently_used=True)
-                found = self.model.process_latent_in(encoded(self.pictures, self.vae, x))
-                comfy.model_management.load_models_gpu(loaded)
+                with sampled_models_back():
+                    found = self.model.process_latent_in(encoded(self.pictures, self.vae, x))
             self.fitted[height, width] = found
         return self.fitted[height, width]
 

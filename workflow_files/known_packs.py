@@ -70,8 +70,6 @@ PACKS = (
 NOT_SERVED = (
     (r"ADE_\w*(LoraHook|ModelAsLora)", "use ComfyUI's own hook nodes (Create Hook LoRA and others)"),
     (r"ADE_\w*Condition", "use ComfyUI's own conditioning nodes (Cond Pair Set Props and others)"),
-    (r"ADE_\w*(Camera|PoseAspectRatio)", "CameraCtrl is not built"),
-    (r"ADE_\w*PIA", "PIA is not built"),
     (r"\w*AnimateDiffLoaderV1", "use Load Motion Model and Apply Motion Model"),
 )
 """(id, what to do, or that nothing here does it) for nodes of ComfyUI-AnimateDiff-Evolved that have no form here."""

@@ -17,5 +17,6 @@ from ..host_names import working
 FORMS = [
     *("gen2", "gen1", "i2v", "extras", "lora", "adjust", "strength", "context", "context_extras", "extra_keyframes"),
     *("preview", "noise", "iterations", "inject", "combine", "guidance", "sigmas", "prompts", "sparse", "camera"),
+    *("cameractrl", "pia"),
 ]
 NODES = [node for form in working(FORMS, __name__) for node in form.NODES]

@@ -78,30 +78,33 @@ def float_to_floats(FLOAT):
     return FLOAT if isinstance(FLOAT, list) else [FLOAT]
 
 
-@form(
-    *("ADE_AnimateDiffKeyframe", "AnimateDiff Keyframe"),
-    [
+def keyframe(node_id: str, display_name: str, own: io.Input, field: str) -> type[io.ComfyNode]:
+    """A form for one keyframe. own: what it changes besides scale and effect; field: of Keyframe, that it becomes."""
+    inherit = {"default": True, "optional": True, "tooltip": "What is left open stays as it was."}
+    inputs = [
         percent("start_percent", 0.0, "Where in the sampling this keyframe begins (0 is the first step)."),
         Keyframes.Input("prev_ad_keyframes", optional=True, tooltip="Keyframes at other times."),
         Multival.Input("scale_multival", optional=True, tooltip="Multiplies the motion scale."),
         Multival.Input("effect_multival", optional=True, tooltip="Multiplies the effect."),
-        PerBlock.Input("per_block_replace", optional=True, tooltip="Strengths of single blocks."),
-        io.Boolean.Input("inherit_missing", default=True, optional=True, tooltip="What is left open stays as it was."),
-        guarantee_steps(),
-    ],
-    *(Keyframes.Output(display_name="AD_KEYFRAMES"), "Step Schedule (AnimateDiff)"),
-)
-def animatediff_keyframe(
-    start_percent: float,
-    prev_ad_keyframes=(),
-    scale_multival=None,
-    effect_multival=None,
-    per_block_replace=None,
-    inherit_missing: bool = True,
-    guarantee_steps: int = 1,
-):
-    strengths = (scale_multival, effect_multival, per_block_replace)
-    return (*prev_ad_keyframes, Keyframe(start_percent, *strengths, inherit_missing, guarantee_steps))
+        *(own, io.Boolean.Input("inherit_missing", **inherit), guarantee_steps()),
+    ]
+    output = Keyframes.Output(display_name="AD_KEYFRAMES")
+
+    @form(node_id, display_name, inputs, output, "Step Schedule (AnimateDiff)")
+    def node(
+        start_percent: float,
+        prev_ad_keyframes=(),
+        scale_multival=None,
+        effect_multival=None,
+        inherit_missing: bool = True,
+        guarantee_steps: int = 1,
+        **more,
+    ):
+        own_value = {field: more.get(own.id)}
+        steps = {"inherit_missing": inherit_missing, "guarantee_steps": guarantee_steps}
+        return (*prev_ad_keyframes, Keyframe(start_percent, scale_multival, effect_multival, **own_value, **steps))
+
+    return node
 
 
 BLOCKS = "Block Weights (AnimateDiff)"
@@ -202,7 +205,11 @@ NODES = [
     multival_scaled_mask,
     multival_to_mask,
     float_to_floats,
-    animatediff_keyframe,
+    keyframe(
+        *("ADE_AnimateDiffKeyframe", "AnimateDiff Keyframe"),
+        PerBlock.Input("per_block_replace", optional=True, tooltip="Strengths of single blocks."),
+        "blocks",
+    ),
     block_combo,
     block_individual,
     per_block("ADE_PerBlockHighLevel", "AD Per Block", ["down", "mid", "up"]),

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from comfy.model_patcher import ModelPatcher
 from comfy_api.latest import io
+from torch import Tensor
 
 from ...motion.adjust import Adjustments
 from ...motion.model import MotionModel
@@ -119,6 +120,9 @@ ImageInjections = socket("IMAGE_INJECT", tuple)
 InjectOptions = socket("IMAGE_INJECT_OPTIONS", tuple)
 """Left and top, in pixels."""
 SigmaSchedule = socket("SIGMA_SCHEDULE", SigmaTable)
+PiaInput = io.Custom("PIA_INPUT")
+"""A Strength: how much of its picture each frame of PIA's clip shows."""
+OURS["PIA_INPUT"] = lambda value: callable(value) or isinstance(value, (float, int, Tensor))
 CameraPoses = io.Custom("CAMERACTRL_POSES")
 """A list of rows of RealEstate10K (motion.camera_path)."""
 GIF = io.Custom("GIF")

@@ -17,7 +17,7 @@ SMALLEST = 0.5
 
 
 def drawing(poses: Tensor) -> Tensor:
-    """poses: (frames 16) -> (1, height, width, 3), 0 to 1, as the host's IMAGE; from blue, the first frame, to red."""
+    """poses: (frames 18) -> (1, height, width, 3), 0 to 1, as the host's IMAGE; from blue, the first frame, to red."""
     image = Image.new("RGB", (2 * (SIDE + MARGIN) + MARGIN, SIDE + 2 * MARGIN), PAPER)
     draw = ImageDraw.Draw(image)
     cameras = places(poses)

@@ -95,7 +95,7 @@ def inherited(frames: Sequence[Keyframe]) -> Keyframe:
             result = Keyframe()
         given = {
             name: value
-            for name in ("motion_scale", "effect", "blocks", "share")
+            for name in ("motion_scale", "effect", "blocks", "share", "camera")
             if (value := getattr(frame, name)) is not None
         }
         result = replace(result, **given)

@@ -111,7 +111,7 @@ NONSENSE = {
     ),
     "an injection into SDXL": (
         lambda w: FORMS["InjectI2VIntoAnimateDiffModel"].execute(model_name=SDXL, motion_model=w.motion),
-        "'random_xl.safetensors' is a motion model for SDXL, and the image encoder of 'random_i2v.safetensors' is for",
+        "'random_xl.safetensors' is a motion model for SDXL, and what takes a picture in, 'random_i2v.saf",
     ),
 }
 

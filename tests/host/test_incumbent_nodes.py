@@ -82,17 +82,21 @@ def writes(node) -> bool:
     return node.GET_SCHEMA().node_id.startswith(("ADN_Train", "ADN_Save"))
 
 
+KNOWN_PATHS = {("ADN_CameraPath", "path"), ("ADE_LoadCameraPosesFromPath", "file_path")}
+
+
 @pytest.mark.parametrize("node", nodes.NODES, ids=lambda node: node.GET_SCHEMA().node_id)
 def test_no_node_reads_a_path_of_the_server(node):
     """There Load CameraPoses From Path opens any file of the server and shows its first line in an error.
 
     A file is chosen from a folder's list; texts are prompts, schedules and names. The host keeps a filename_prefix
-    within its output folder, Camera Path's path is words, and the name of a file to be written has no folders.
+    within its output folder, Camera Path's path is words, and the name of a file to be written has no folders. That
+    node itself is here, too, and reads the input folder only (test_camera_forms.py).
     """
     for inputs in node.INPUT_TYPES().values():
         for name, declared in inputs.items() if isinstance(inputs, dict) else ():
-            is_words = (node.GET_SCHEMA().node_id, name) == ("ADN_CameraPath", "path")
-            if declared[0] == "STRING" and name != "filename_prefix" and not is_words:
+            known = (node.GET_SCHEMA().node_id, name) in KNOWN_PATHS
+            if declared[0] == "STRING" and name != "filename_prefix" and not known:
                 assert not any(word in name for word in ("path", "file", "folder", "dir")), name
             if name in ("model_name", "ckpt_name", "lora_name", "name") and not writes(node):
                 assert declared[0] == "COMBO" or isinstance(declared[0], list), name

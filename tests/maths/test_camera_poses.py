@@ -12,7 +12,7 @@ FILE = "https://example.org/video\n" + "\n".join(ROW.format(x) for x in (0, 0.1,
 
 
 def matrices(path, frames: int = 16) -> torch.Tensor:
-    return path.poses(frames)[:, 4:].view(-1, 3, 4)
+    return path.poses(frames)[:, 6:].view(-1, 3, 4)
 
 
 @pytest.mark.parametrize("move", MOVES)
@@ -51,7 +51,7 @@ def test_ease_begins_and_ends_slowly():
 @pytest.mark.parametrize("frames", [1, 2, 8, 9, 48])
 def test_as_many_poses_as_frames(frames):
     for path in (camera_path("0: static, 8: pan left 1.0, 24: zoom in 0.6 ease"), camera_path(FILE)):
-        assert path.poses(frames).shape == (frames, 16)
+        assert path.poses(frames).shape == (frames, 18)
         assert drawing(path.poses(frames)).isfinite().all()
 
 
@@ -61,7 +61,7 @@ def test_punctuation_of_chinese_keyboards():
 
 def test_a_pose_file():
     path = camera_path(FILE)
-    assert isinstance(path, Poses) and path.poses(5)[:, 7].tolist() == [0, 0.1, 0.2, 0.2, 0.2]
+    assert isinstance(path, Poses) and path.poses(5)[:, 9].tolist() == [0, 0.1, 0.2, 0.2, 0.2]
     assert camera_path(FILE.split("\n", 1)[1]).rows.equal(path.rows), "without the address"
 
 

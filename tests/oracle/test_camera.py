@@ -4,7 +4,7 @@ import pytest
 import torch
 from animatediff_native.motion.attach import attach
 from animatediff_native.motion.camera import CAMERAS, camera_of, with_camera
-from animatediff_native.motion.camera_poses import Poses, pose_rows, rays
+from animatediff_native.motion.camera_poses import Poses, camera_path, rays
 from animatediff_native.motion.settings import MotionSettings
 from official_i2v import camera_state, predicted_noise, unet_of, weights
 from oracles import data, relative_error
@@ -21,9 +21,7 @@ def case(request):
 
 
 def path_of(tensors) -> Poses:
-    return Poses(
-        pose_rows("\n".join(" ".join(f"{number:.17g}" for number in row) for row in tensors["poses"].tolist()))
-    )
+    return camera_path("\n".join(" ".join(f"{number:.17g}" for number in row) for row in tensors["poses"].tolist()))
 
 
 def seen(tensors) -> torch.Tensor:

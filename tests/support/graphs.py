@@ -103,7 +103,7 @@ USES = {
     "IMAGE_INJECT_OPTIONS": ("ADE_NoisedImageInjection", "img_inject_opts"),
     "ANCESTRAL_OPTS": (SETTINGS, "ancestral_opts"),
     "VALUES_REPLACE": ("ADE_PromptScheduling", "values_replace"),
-    "CAMERACTRL_POSES": ("PreviewAny", "source"),
+    "CAMERACTRL_POSES": ("ADE_ApplyAnimateDiffModelWithCameraCtrl", "cameractrl_poses"),
     "PIA_INPUT": ("ADE_ApplyAnimateDiffModelWithPIA", "pia_input"),
     "CONTROL_NET": ("ControlNetApplyAdvanced", "control_net", "vae"),
     "SPARSE_METHOD": (LOAD_SPARSE, "sparse_method"),
@@ -144,6 +144,7 @@ TEXTS = {
     "value_key": "light",
     "frames": "spread",
     "indexes": "0, 1, 2, 3",
+    "file_path": seeded.POSES,
 }
 """Texts that must not be empty, by the name of the widget."""
 
@@ -155,17 +156,25 @@ LOAD_I2V, APPLY_I2V, INJECT_I2V = (
     "ADE_ApplyAnimateLCMI2VModel",
     "ADE_InjectI2VIntoAnimateDiffModel",
 )
-MARKS = {LOAD_I2V: "i2v", LOAD_SPARSE: "rgb", "ADN_LoadSparseCtrl": "scribble"}
-"""Node types that want a kind of file: what the file's name says."""
+APPLY_PIA, INJECT_PIA = "ADE_ApplyAnimateDiffModelWithPIA", "ADE_InjectPIAIntoAnimateDiffModel"
+LOAD_CAMERA, APPLY_CAMERA = (f"ADE_{verb}AnimateDiffModelWithCameraCtrl" for verb in ("Load", "Apply"))
+MARKS = {LOAD_I2V: "i2v", LOAD_SPARSE: "rgb", "ADN_LoadSparseCtrl": "scribble", LOAD_CAMERA: "v3"}
+MARKS |= {"camera_ctrl": "cameractrl"}
+"""Node types, and inputs, that want a kind of file: what the file's name says."""
 MAKERS_FOR = {
     (APPLY_I2V, "MOTION_MODEL_ADE"): (LOAD_I2V,),
     (INJECT_I2V, "MOTION_MODEL_ADE"): (LOAD_I2V,),
+    (APPLY_CAMERA, "MOTION_MODEL_ADE"): (LOAD_CAMERA,),
     ("ControlNetApplyAdvanced", "CONTROL_NET"): (LOAD_SPARSE,),
 }
 """(node type, socket type that it wants of a kind) -> as MAKERS."""
+GIVEN = dict.fromkeys(((APPLY_PIA, "MOTION_MODEL_ADE"), (INJECT_PIA, "MOTION_MODEL_ADE")), {"model_name": seeded.PIA})
+"""(node type, socket type that it wants of a kind) -> inputs of the node that makes it."""
 USES_OF = {
     (LOAD_I2V, "MOTION_MODEL_ADE"): (APPLY_I2V, "motion_model"),
     (INJECT_I2V, "MOTION_MODEL_ADE"): (APPLY_I2V, "motion_model"),
+    (INJECT_PIA, "MOTION_MODEL_ADE"): (APPLY_PIA, "motion_model"),
+    (LOAD_CAMERA, "MOTION_MODEL_ADE"): (APPLY_CAMERA, "motion_model"),
     (PREPARE_RGB, "IMAGE"): ("ControlNetApplyAdvanced", "image"),
 }
 """(node type, socket type that it makes of a kind) -> as USES."""
@@ -200,10 +209,10 @@ class Graph:
                 f"No node is known to make a {socket}. Add one to MAKERS in tests/support/graphs.py: "
                 f'"{socket}": ("the id of a node with such an output",).'
             )
-        length = {"max_length": LENGTHS[name]} if name in LENGTHS else {}
-        key = f"{maker} {LENGTHS.get(name, '')}"
+        given = {"max_length": LENGTHS[name]} if name in LENGTHS else GIVEN.get((class_type, socket), {})
+        key = " ".join((maker, *map(str, given.values())))
         if key not in self.prompt:
-            self.add(key, maker, **length)
+            self.add(key, maker, **given)
         return [key, self.nodes[maker]["output"].index(socket)]
 
     def use(self, key: str) -> None:
@@ -251,7 +260,7 @@ def value(class_type: str, name: str, declared: list):
     kind, options = declared[0], declared[1] if len(declared) > 1 else {}
     choices = kind if isinstance(kind, list) else options.get("options", ())
     if files := sorted(FILES.intersection(choices)):
-        return next(file for file in files if MARKS.get(class_type, "") in file)
+        return next(file for file in files if MARKS.get(name, MARKS.get(class_type, "")) in file)
     if name in SMALL or name in TEXTS:
         return SMALL.get(name, TEXTS.get(name))
     if "default" in options:

@@ -52,7 +52,7 @@ def started(motion, image=None, **words):
 def own(model, motion, **words):
     """The MODEL that Apply Motion Model gives, with the checkpoint's own noise schedule."""
     inputs = {"motion_scale": 1.0, "effect": 1.0, "beta_schedule": KEEP, "start_percent": 0.0, "end_percent": 1.0}
-    return ApplyMotionModel.execute(model, motion, norms="official", **(inputs | words)).result[0]
+    return ApplyMotionModel.execute(model, motion, **(inputs | {"norms": "official"} | words)).result[0]
 
 
 class Fed:

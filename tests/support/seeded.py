@@ -5,6 +5,7 @@ import zlib
 from collections.abc import Callable
 from pathlib import Path
 
+from cameras import camera_state
 from clouds import motion_model as cloud_motion
 from comfy_server import ROOT, link
 from sparse import sparse_state
@@ -20,10 +21,13 @@ LORA = "small_lora.safetensors"
 SDXL_CHECKPOINT = "small_sdxl.safetensors"
 HOTSHOT = "small_hotshot.safetensors"
 ANIMATELCM_I2V = "small_animatelcm_i2v.safetensors"
+PIA = "small_pia.safetensors"
+CAMERA = "small_cameractrl.safetensors"
 VIDEO = "square.mp4"
 PICTURE = "square.png"
 PICTURES = "pictures"
 """A folder of them, to train on."""
+POSES = "poses.txt"
 CHANNELS = (320, 320, 320, 320)
 """The small checkpoint has SD1.5's blocks, all on 320 channels."""
 
@@ -31,9 +35,9 @@ CHANNELS = (320, 320, 320, 320)
 def make_models(base: Path, *more: str) -> None:
     """models/checkpoints, models/animatediff_models, ... and input/, as in a ComfyUI. What is there is used again.
 
-    more: "all" also makes a motion model with an image encoder, a ControlNet, a SparseCtrl, LoRAs, a video and a
-    picture; "sdxl" an SDXL checkpoint and its motion model. "clouds": checkpoints, motion models and the ControlNet are
-    of `clouds`, which show something.
+    more: "all" also makes motion models that start from a picture, CameraCtrl, a ControlNet, SparseCtrls, LoRAs, a
+    video, a picture and camera poses; "sdxl" an SDXL checkpoint and its motion model. "clouds": checkpoints, motion
+    models and the ControlNet are of `clouds`, which show something.
     """
     clouds = "clouds" in more
     models, video, picture = base / "models", base / "input" / VIDEO, base / "input" / PICTURE
@@ -44,6 +48,8 @@ def make_models(base: Path, *more: str) -> None:
         made[models / "controlnet" / SPARSE_RGB] = lambda: halved(sparse_state("rgb", CHANNELS))
         made[models / "controlnet" / SPARSE_SCRIBBLE] = lambda: halved(sparse_state("scribble", CHANNELS))
         made[models / "animatediff_models" / ANIMATELCM_I2V] = lambda: motion("animatelcm_i2v", CHANNELS, clouds)
+        made[models / "animatediff_models" / PIA] = lambda: motion("pia", CHANNELS, clouds)
+        made[models / "animatediff_models" / CAMERA] = lambda: halved(camera(clouds))
         made[models / "animatediff_motion_lora" / MOTION_LORA] = lambda: halved(motion_lora(clouds))
         pair = {f"{LAYER}.lora_down.weight": (4, 320), f"{LAYER}.lora_up.weight": (320, 4)}
         made[models / "loras" / LORA] = lambda: filled(pair)
@@ -54,6 +60,7 @@ def make_models(base: Path, *more: str) -> None:
         for number in range(2):
             if not (photo := base / "input" / PICTURES / f"{number}.png").exists():
                 save_picture(photo)
+        picture.with_name(POSES).write_text("\n".join(pose(x / 10) for x in range(4)), "utf-8")
     if "sdxl" in more:
         name = f"clouds_{SDXL_CHECKPOINT}" if clouds else SDXL_CHECKPOINT
         large = kept(name, lambda: of_the_host("sdxl_checkpoint_state", clouds))
@@ -87,6 +94,17 @@ LAYER = "lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn1_to_q"
 def motion(family: str, channels: tuple[int, ...], clouds: bool) -> dict:
     build = cloud_motion if clouds else filled
     return halved(motion_state(family, channels, build=build))
+
+
+def camera(clouds: bool) -> dict:
+    """Of random weights; for clouds so weak that they stay clouds."""
+    weak = 0.02 if clouds else 1.0
+    return {key: value * (weak if "qkv_merge" in key else 1.0) for key, value in camera_state(CHANNELS).items()}
+
+
+def pose(x: float) -> str:
+    """A line of a RealEstate10K file: a camera that looks ahead, so far to the side."""
+    return f"0 0.5 0.8 0.5 0.5 0 0 1 0 0 {x} 0 1 0 0 0 0 1 0"
 
 
 def motion_lora(clouds: bool) -> dict:

@@ -9,7 +9,7 @@ API = {
     "1": {"class_type": "CheckpointLoaderSimple", "inputs": {"ckpt_name": "a.safetensors"}},
     "2": {"class_type": "ADE_AnimateDiffLoaderGen1", "inputs": {"model": ["1", 0], "model_name": "mm.ckpt"}},
     "3": {"class_type": "ADN_ApplyMotionModel", "inputs": {"model": ["2", 0]}},
-    "4": {"class_type": "ADE_LoadCameraPoses", "inputs": {}},
+    "4": {"class_type": "ADE_LoraHookCombine", "inputs": {}},
     "5": {"class_type": "VHS_VideoCombine", "inputs": {}},
     "6": {"class_type": "Somebody's node", "inputs": {}},
 }

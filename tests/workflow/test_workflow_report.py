@@ -69,7 +69,7 @@ def test_the_report(saved):
         "API prompt",
         "1 x ADN_ApplyMotionModel",
         "1 x ADE_AnimateDiffLoaderGen1  (in new workflows: Load Motion Model and Apply Motion Model)",
-        "1 x ADE_LoadCameraPoses  (CameraCtrl is not built)",
+        "1 x ADE_LoraHookCombine  (use ComfyUI's own hook nodes (Create Hook LoRA and others))",
         "ComfyUI-VideoHelperSuite: 1 x VHS_VideoCombine",
         "1 x Somebody's node",
         "1 x CheckpointLoaderSimple",
