@@ -5,10 +5,11 @@ from pathlib import Path
 
 import comfy.sd
 import comfy.utils
+import folder_paths
 from comfy_api.latest import io
 from comfy_execution.graph_utils import ExecutionBlocker
 
-from ..motion.load import load_motion_model
+from ..motion.load import MOTION_LORAS, load_motion_model
 from ..motion.lora import load_motion_lora, with_motion_lora
 from ..sampling.said import say
 from ..training.losses import LOSSES
@@ -38,7 +39,7 @@ from .training_forms import (
 )
 from .types import MotionModel
 
-PRESETS_OWN = "the preset's"
+PRESETS_OWN, NOTHING = "the preset's", "nothing"
 
 log = logging.getLogger("animatediff")
 
@@ -112,6 +113,14 @@ class TrainMotionLoRA(io.ComfyNode):
                     "appearance: and its looks go into a LoRA of their own, in models/loras.",
                 ),
                 *run_inputs(250, 500),
+                choice(
+                    "start_from",
+                    [NOTHING, *folder_paths.get_filename_list(MOTION_LORAS)],
+                    NOTHING,
+                    "A motion LoRA that goes on learning; its rank may be less than rank. nothing: one that begins "
+                    "anew.",
+                    optional=True,
+                ),
             ],
             outputs=[
                 MotionModel.Output(display_name="motion_model", tooltip="With the LoRA at strength 1."),
@@ -123,9 +132,10 @@ class TrainMotionLoRA(io.ComfyNode):
     @classmethod
     def execute(
         cls, model, motion_model, clips, name: str, preset: str, layers: str, loss: str, resume: str, write_plan: bool,
-        options=None, sample_prompt=None, vae=None, **numbers,
+        options=None, sample_prompt=None, vae=None, start_from: str = NOTHING, **numbers,
     ) -> io.NodeOutput:  # fmt: skip
-        named = {key: value for key, value in {"layers": layers, "loss": loss}.items() if value != PRESETS_OWN}
+        chosen = {"layers": layers, "loss": loss, "start_from": start_from}
+        named = {key: value for key, value in chosen.items() if value not in (PRESETS_OWN, NOTHING)}
         plan = lora_plan(name, preset, **numbers, **named, options=options)
         order = Order(model, motion_model, clips, plan, Sampling(sample_prompt, vae), resume == GO_ON)
         return done(cls, order, write_plan, lambda path: with_file(motion_model, path))

@@ -6,7 +6,8 @@ from ..training import camera
 from ..training.dataset import CameraMove
 from ..training.encode import CACHES, encode
 from .text import said
-from .training_inputs import CATEGORY, shown
+from .training_forms import CATEGORY
+from .training_inputs import shown
 from .types import TrainingClips, TrainingExamples
 
 KEEP, STILL = OWN_MOTION = ("keep", "first frame only")

@@ -7,8 +7,8 @@ from ..training.clips import HOLD, RANDOM, Taking
 from ..training.folder import FolderSettings, clips_in, state_of
 from ..training.graph import clips_of_images, examples_of_latents
 from .text import said
+from .training_forms import CATEGORY
 from .training_inputs import (
-    CATEGORY,
     caption_inputs,
     choosing_inputs,
     flip_input,

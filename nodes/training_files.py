@@ -6,22 +6,20 @@ from ..motion.load import MOTION_LORAS, MOTION_MODELS
 from ..training.export import DTYPES, export_path, save_motion_lora, save_motion_model
 from ..training.layouts import LAYOUTS
 from .text import said
-from .training_forms import CATEGORY
+from .training_forms import CATEGORY, choice, name_input
 from .types import MotionModel
 
 
 def file_inputs(folder: str) -> list:
     return [
-        io.String.Input("name", default="my_motion", tooltip=f"Of the file in models/{folder}, without its ending."),
-        io.Combo.Input(
+        name_input("my_motion", folder),
+        choice(
             "layout",
-            options=list(LAYOUTS),
-            default="guoyww",
-            tooltip="Names inside the file. guoyww: this pack and nearly every other program. diffusers: that library.",
+            LAYOUTS,
+            "guoyww",
+            "Names inside the file. guoyww: this pack and nearly every other program. diffusers: that library.",
         ),
-        io.Combo.Input(
-            "dtype", options=list(DTYPES), default="float16", tooltip="float32 takes twice the room and loses nothing."
-        ),
+        choice("dtype", DTYPES, "float16", "float32 takes twice the room and loses nothing."),
     ]
 
 

@@ -10,7 +10,6 @@ from ..training.dataset import FITS, Clips, summary, warnings
 from ..training.sheet import contact_sheet
 from .text import said
 
-CATEGORY = "animatediff/training"
 NO_FOLDER = "(no folder in ComfyUI's input yet)"
 
 

@@ -113,6 +113,7 @@ def header_facts(subject: Subject, plan: TrainingPlan, examples: Examples) -> di
     return {
         "rank": None if plan.kind == MOTION_MODEL else plan.rank,
         "made_for": subject.motion_format.family.name if subject.motion_format and plan.kind == MOTION_LORA else None,
+        "started_from": plan.start_from,
         "learning_rate": plan.learning_rate,
         "seed": plan.seed,
         "loss": plan.loss,

@@ -42,3 +42,14 @@ def low_rank(layers: Iterable[tuple[str, tuple[int, int]]], rank: int, seed: int
         )
         for name, (outputs, inputs) in layers
     }
+
+
+def widened(new: Factors, found: Factors | None) -> Factors:
+    """`found` with the further ranks of `new`, whose `up` is zero: so their product stays that of `found`."""
+    if found is None:
+        return new
+    rank = found.down.shape[0]
+    return Factors(
+        down=torch.cat([found.down.float(), new.down[rank:]]),
+        up=torch.cat([found.up.float() * found.scale, new.up[:, rank:]], dim=1),
+    )

@@ -115,6 +115,8 @@ class TrainingPlan:
     loss: str = PLAIN
     new_model: str = "v3"
     """The layout of a motion model that begins anew."""
+    start_from: str = ""
+    """The file of a motion LoRA that goes on learning; "" for one that begins anew."""
     sample_every: int = 250
     """Steps between sample clips and between looks at the held-out clips; 0 for never."""
     save_every: int = 500

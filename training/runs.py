@@ -22,7 +22,8 @@ from .recompute import with_recomputing
 from .report import Report, Sampling
 from .saves import State
 from .spatial import narrowest
-from .subject import Subject, new_format, subject_of
+from .start import factors_to_start_from
+from .subject import Subject, lora_layers, new_format, subject_of
 
 log = logging.getLogger("animatediff")
 
@@ -53,6 +54,7 @@ def check(order: Order) -> None:
         motion_format = motion_model.model.format
         check_fit(model, motion_format)
         check_motion_model(motion_model, plan)
+        factors_to_start_from(plan, motion_model.model, dict(lora_layers(motion_model.model, plan.layers)))
     elif plan.kind == MOTION_MODEL:
         motion_format = new_format(model, plan.new_model)
     else:

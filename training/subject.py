@@ -22,9 +22,10 @@ from ..motion.load import host_patcher, patcher_of
 from ..motion.lora import LORAS, STRENGTH, running_lora
 from ..motion.settings import MotionSettings
 from ..sampling.sigmas.beta_schedules import AUTO, KEEP, with_beta_schedule
-from .fresh import low_rank, motion_state
+from .fresh import low_rank, motion_state, widened
 from .plan import ATTENTION_AND_FF, DOMAIN_ADAPTER, MOTION_LORA, TrainingPlan
 from .spatial import SpatialLoRA, add_spatial_lora
+from .start import factors_to_start_from
 
 APPEARANCE_RANK, APPEARANCE_RATE = 32, 1e-4
 """Source: MotionDirector's presets."""
@@ -122,7 +123,10 @@ def set_precision(model: ModelPatcher, precision: str) -> None:
 
 def lora_subject(base: ModelPatcher, motion: ModelPatcher, plan: TrainingPlan) -> Subject:
     motion.model.requires_grad_(False)
-    layers = low_rank(lora_layers(motion.model, plan.layers), plan.rank, plan.seed)
+    shapes = dict(lora_layers(motion.model, plan.layers))
+    start = factors_to_start_from(plan, motion.model, shapes)
+    new = low_rank(shapes.items(), plan.rank, plan.seed)
+    layers = {name: widened(factors, start.get(name)) for name, factors in new.items()}
     running = running_lora(motion, layers, disable_dynamic=True, dtype=torch.float32)
     running.model.requires_grad_(True)
     running.set_attachments(STRENGTH, 1.0)
