@@ -18,7 +18,7 @@ pytestmark = pytest.mark.skipif(
     not (ROOT / ".git").exists() or shutil.which("git") is None, reason="only a git checkout can be published"
 )
 
-FOUND_BY_THE_HOST = ("example_workflows", "locales", "web")
+FOUND_BY_THE_HOST = ("example_workflows", "locales", "subgraphs", "web")
 """Folders that ComfyUI looks for in a pack."""
 
 
