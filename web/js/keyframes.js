@@ -1,7 +1,8 @@
 // Draws what the texts of Frame Schedule, Step Schedule and Prompt Travel mean, while they are typed, and lets points be
 // dragged: the text follows, and stays what is saved. A double click makes a point, or takes one away.
 import { app } from "../../../scripts/app.js"
-import { canvasWidget, language } from "./lines.js"
+import { canvasWidget } from "./lines.js"
+import { language } from "./messages.js"
 import { drawPrompts, drawSchedule, drawWords, sized } from "./plot.js"
 import { EASINGS, parsePrompts, parseSchedule, parseSteps, placed, replaced, short } from "./schedule_text.js"
 

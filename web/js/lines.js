@@ -2,6 +2,7 @@
 // what a sampler is told (sampling/said.py). The page's own lines of text go when a run ends.
 import { api } from "../../../scripts/api.js"
 import { app } from "../../../scripts/app.js"
+import { translated } from "./messages.js"
 import { drawCurve, sized } from "./plot.js"
 
 const TEXT = "animatediff_text" // of sampling/said.py
@@ -33,11 +34,6 @@ function fit(node) {
   const [width, height] = node.size
   node.setSize([width, Math.max(height, node.computeSize()[1])])
   node.setDirtyCanvas?.(true, true)
-}
-
-/** The language of the page. */
-export function language() {
-  return app.extensionManager?.setting?.get?.("Comfy.Locale") ?? "en"
 }
 
 /** Shows a line of text at the end of a node, under a name; again under that name, in its place. */
@@ -88,7 +84,7 @@ function showCurve(node, values) {
 /** Shows what a node said of a run; nothing takes away what it said of an earlier one. */
 function show(node, output) {
   const text = [...new Set(output[TEXT] ?? [])].join("\n")
-  if (text) showLine(node, TEXT, text)
+  if (text) showLine(node, TEXT, translated(text))
   else if (output[TEXT]) hideLine(node, TEXT)
   if (output[CURVE]?.length) showCurve(node, output[CURVE][0])
 }

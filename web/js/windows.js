@@ -2,7 +2,8 @@
 // greys out what the chosen preset does not use.
 import { api } from "../../../scripts/api.js"
 import { app } from "../../../scripts/app.js"
-import { language, showLine } from "./lines.js"
+import { showLine } from "./lines.js"
+import { language, translated } from "./messages.js"
 
 const KIND = "ADN_ContextWindows"
 const LINE = "animatediff_windows"
@@ -75,7 +76,7 @@ async function refresh(node) {
   const answer = await api.fetchApi("/animatediff/windows", { method: "POST", headers, body: question })
   if (!answer.ok) return
   const { windows, mistake } = await answer.json()
-  showLine(node, LINE, mistake ?? sentence(frames, windows))
+  showLine(node, LINE, mistake ? translated(mistake) : sentence(frames, windows))
 }
 
 const shown = new Set()
