@@ -16,7 +16,7 @@ from torch import Tensor
 
 from .settings import MotionSettings
 from .strength import Amounts, Area, Moment, Part
-from .temporal import Views, views_on
+from .views import Views, views_on
 
 KEY = "animatediff"
 """Our name in the host's registers: wrappers, additional models, attachments, `transformer_options`."""

@@ -17,31 +17,10 @@ from torch import Tensor, nn
 from .chunks import chunks
 from .formats import HEADS
 from .strength import Seen
+from .views import Views, of_views
 
 Attention = Callable[[Tensor, Tensor, Tensor, int], Tensor]
 """(q, k, v, heads) -> out, all of the shape (n, f, c)."""
-
-
-@dataclass(frozen=True)
-class Views:
-    """Windows inside the attention, on the device of a call; together they hold every frame."""
-
-    windows: tuple[tuple[slice | Tensor, Tensor], ...]
-    """(indices of frames, what the window counts in each (frames 1)); these add up to 1 in every frame."""
-
-
-@lru_cache(maxsize=64)
-def views_on(device: torch.device, windows: tuple[tuple[tuple[int, ...], tuple[float, ...]], ...]) -> Views:
-    """windows: (indices of frames, what the window counts in each, adding up to 1 in every frame: no division is left
-    for half precision to do). Kept, because to bring them to a GPU makes that wait."""
-    with torch.inference_mode(False):
-        found = []
-        for frames, shares in windows:
-            first, last = frames[0], frames[-1]
-            in_a_row = frames == tuple(range(first, last + 1))
-            indices = slice(first, last + 1) if in_a_row else torch.tensor(frames, device=device)
-            found.append((indices, torch.tensor(shares, dtype=torch.float32, device=device).unsqueeze(-1)))
-        return Views(tuple(found))
 
 
 @dataclass(frozen=True)
@@ -216,15 +195,12 @@ class TemporalBlock(nn.Module):
         return x
 
     def attend_in_views(self, x: Tensor, views: Views, steering: Steering) -> Tensor:
-        """Each view on its own, its positions from 0; where views overlap, their weighted mean.
+        """Each view on its own, its positions from 0; where views overlap, their weighted mean."""
 
-        Source: FreeNoise, arXiv:2310.15169, window-based attention fusion.
-        """
-        blended = torch.zeros_like(x)
-        for frames, shares in views.windows:
-            own = steering.mapped(lambda tensor, frames=frames: tensor[:, frames])
-            blended[:, frames] += self.attend(x[:, frames], own) * shares.to(x.dtype)
-        return blended
+        def attend(frames: Tensor, tokens: Tensor) -> Tensor:
+            return self.attend(tokens, steering.mapped(lambda tensor: of_views(tensor, frames)))
+
+        return views.attended(x, attend)
 
 
 class TemporalTransformer(nn.Module):

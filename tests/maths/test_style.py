@@ -129,7 +129,7 @@ PURE = {
             "pose_encoder",
             "settings",
         ),
-        *("strength", "temporal"),
+        *("strength", "temporal", "views"),
     ],
     "sampling": ["paste", "rescale"],
     "sampling/clips": ["animation", "captions", "chart", "flow", "grid", "measures"],

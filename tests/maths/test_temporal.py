@@ -1,5 +1,6 @@
 import torch
-from animatediff_native.motion.temporal import Steering, TemporalTransformer, sinusoid, views_on
+from animatediff_native.motion.temporal import Steering, TemporalTransformer, sinusoid
+from animatediff_native.motion.views import views_on
 from weights import filled, motion_module_shapes
 
 SIX = Steering(frames=6)

@@ -8,7 +8,8 @@ from animatediff_native.motion.formats import TABLE, detect
 from animatediff_native.motion.image_encoder import ImageEncoder
 from animatediff_native.motion.model import MotionModel
 from animatediff_native.motion.settings import MotionSettings
-from animatediff_native.motion.temporal import Steering, TemporalTransformer, views_on
+from animatediff_native.motion.temporal import Steering, TemporalTransformer
+from animatediff_native.motion.views import views_on
 from animatediff_native.sampling.windows import fuse
 from einops import rearrange
 from oracles import data, relative_error
