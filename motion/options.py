@@ -65,6 +65,8 @@ class MotionRun:
     """Motion models whose range is over."""
     features: dict = field(default_factory=dict)
     """The last features of each reference (`picture.features`)."""
+    hints: dict = field(default_factory=dict)
+    """What the host made of each ControlNet's hints (`windows.hints.FittedHints`)."""
     caches: list = field(default_factory=list)
     """What EasyCache kept for each window in the last evaluation of the model (`step_caches.Kept`)."""
     gang: Any = None

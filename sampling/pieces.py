@@ -135,7 +135,7 @@ def of_piece(conditioning: list, first: int, held: int, new: int) -> list:
         return brought_to(value, rows.stop)[rows.start :]
 
     def hinted(control):
-        return control_with(control, lambda part: change_hints(part, cut))
+        return control_with(control, lambda part, _: change_hints(part, cut))
 
     return [
         [cut(text), {key: hinted(value) if key == "control" else cut(value) for key, value in entries.items()}]

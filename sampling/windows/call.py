@@ -144,15 +144,17 @@ class WindowedCall:
         """
         indices = [frame for window in group for frame in window]
         window = IndexListContextWindow(indices, dim=0, total_frames=len(self.x))
-        own = WindowConds(self.handler, self.model, window)
+        own = WindowConds(self.handler, self.model, window, self.run.hints)
         frames = on_device(tuple(indices), self.x.device, torch.long)
-        return calc_cond_batch(
+        results = calc_cond_batch(
             self.model,
             [own.of(cond, self.x) for cond in conds],
             self.x[frames],
             self.timestep[frames] if len(self.timestep) == len(self.x) else self.timestep,
             model_options | self.options_for(window, group, number),
         )
+        own.keep_hints()
+        return results
 
     def options_for(self, window: IndexListContextWindow, group: list[list[int]], number: int) -> dict:
         """Among the model options of one call: what the motion modules and other packs read of its windows."""

@@ -30,8 +30,8 @@ def cond_of_clip(cond: dict, frames: int) -> dict:
     return cond | mask | {"model_conds": model_conds}
 
 
-def control_with(control, change: Callable[[object], None], made: dict | None = None):
-    """A shallow copy of a ControlNet (the host's ControlBase, or None), which `change` was done to.
+def control_with(control, change: Callable[[object, object], None], made: dict | None = None):
+    """A shallow copy of a ControlNet (the host's ControlBase, or None), which `change(copy, control)` was done to.
 
     So are those before it in the chain, and its copies on other GPUs, which hold hints of their own. made: what was
     copied already; each is copied once, because the host batches conds only where they have one and the same.
@@ -46,7 +46,7 @@ def control_with(control, change: Callable[[object], None], made: dict | None = 
             part.multigpu_clones = {
                 device: control_with(each, change, made) for device, each in control.multigpu_clones.items()
             }
-        change(part)
+        change(part, control)
     return made[id(control)]
 
 
@@ -61,4 +61,7 @@ def in_turn(value, frames: Sequence[int]):
     """The rows of these frames, of a tensor whose rows are for the frames in turn. One row stays one."""
     if not isinstance(value, Tensor) or value.ndim == 0 or value.shape[0] == 1:
         return value
-    return value[[frame % value.shape[0] for frame in frames]]
+    first = frames[0] % len(value)
+    if list(frames) == list(range(frames[0], frames[0] + len(frames))) and first + len(frames) <= len(value):
+        return value[first : first + len(frames)]  # no copy
+    return value[[frame % len(value) for frame in frames]]

@@ -4,9 +4,11 @@ import comfy.context_windows
 import comfy.controlnet
 import pytest
 import torch
+from animatediff_native.sampling.windows import hints
 from animatediff_native.sampling.windows.handler import with_windows
 from animatediff_native.sampling.windows.plan import (
     LOOPED_UNIFORM,
+    STANDARD_SHIFTED,
     STANDARD_STATIC,
     WindowPlan,
     windows,
@@ -114,6 +116,28 @@ def test_fewer_hints_than_frames_repeat(sd15):
     model = with_windows(animated(sd15, motion_model()), WindowPlan(STANDARD_STATIC, 8, 4))
     assert hints_seen(model, numbered(3), 12) == [[0, 1, 2, 0, 1, 2, 0, 1] * 2, [1, 2, 0, 1, 2, 0, 1, 2] * 2]
     assert hints_seen(model, numbered(1), 12) == [[0], [0]]  # one hint for every frame: the host spreads it
+
+
+def test_hints_are_fitted_once_a_run(sd15, monkeypatch):
+    """Of another size than the clip's, and fewer than its frames; two in a chain."""
+    model = with_windows(animated(sd15, motion_model()), WindowPlan(STANDARD_SHIFTED, 8, 4))
+    generator = torch.Generator().manual_seed(4)
+    fitted = []
+
+    def clip():
+        fitted.clear()
+        control = controlnet().set_cond_hint(torch.rand(20, 3, 96, 96, generator=generator.manual_seed(4)))
+        control.set_previous_controlnet(controlnet().set_cond_hint(torch.rand(3, 3, 64, 64, generator=generator), 0.5))
+        for each in (control, control.previous_controlnet):
+            each.preprocess_image = lambda hints: (fitted.append(len(hints)), hints)[1]
+        positive, negative = (conditioning(seed, control=control, control_apply_to_uncond=False) for seed in (1, 2))
+        return sample(model, positive=positive, negative=negative, latent_image=latents(20, 8, 8), steps=4)
+
+    once = clip()
+    assert sum(fitted) == 4 * 8 + 8  # the three of the second are all in the first window
+    monkeypatch.setattr(hints, "SHARE", 0.0)  # no memory to keep them in
+    assert torch.equal(clip(), once)
+    assert sum(fitted) == 4 * 2 * 4 * 8
 
 
 def test_the_hosts_own_handler_does_not(sd15):
