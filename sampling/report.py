@@ -6,6 +6,9 @@ still; animations are enlarged here.
 """
 
 import logging
+import math
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import comfy.utils
@@ -25,6 +28,10 @@ PIXELS_SHOWN = 256
 """Up to which width and height small previews are enlarged: the page's canvas shows each pixel as one."""
 MILLISECONDS = 125
 """For how long a frame of the clip is shown: 8 frames per second."""
+SHARE = 0.05
+"""Of the time between two previews: the most that one may take."""
+PIXELS_DECODED = 2**14
+"""Of latents at once by TAESD: four frames of 512 x 512, for which it needs some 600 MB."""
 
 log = logging.getLogger("animatediff")
 
@@ -63,22 +70,46 @@ def windows_text(handler, frames: int) -> str:
 
 
 class ClipPreview:
-    """Sends the clip in motion after each step, where the host shows previews."""
+    """Sends the clip in motion after steps, where the host shows previews: as long as that takes little of their time,
+    and no sooner than the page could show another picture."""
 
-    def __init__(self, model: ModelPatcher, frames: int):
+    def __init__(self, model: ModelPatcher, frames: int, clock: Callable[[], float] = time.perf_counter):
         # Without a page there is nobody to show it to.
         shown = frames > 1 and comfy.utils.PROGRESS_BAR_HOOK is not None
         self.previewer = latent_preview.get_previewer(model.load_device, model.model.latent_format) if shown else None
+        self.stride = -(-frames // FRAMES_SHOWN)
+        self.clock, self.shown_at, self.took = clock, -math.inf, 0.0
 
     def show(self, step: int, clip: Tensor, steps: int) -> None:
         """clip: frames c h w, denoised. A page that shows only stills gets another frame at each step."""
-        if self.previewer is None:
+        start, milliseconds = self.clock(), MILLISECONDS * self.stride
+        if self.previewer is None or start - self.shown_at < max(milliseconds / 1000, self.took / SHARE):
             return
-        stride = -(-clip.shape[0] // FRAMES_SHOWN)
-        pictures = [enlarged(self.previewer.decode_latent_to_preview(frame)) for frame in clip[::stride].split(1)]
+        pictures = [enlarged(picture) for picture in pictures_of(self.previewer, clip[:: self.stride])]
         first = step % len(pictures)
-        moving = MovingPicture([*pictures[first:], *pictures[:first]], MILLISECONDS * stride)
+        moving = MovingPicture([*pictures[first:], *pictures[:first]], milliseconds)
         comfy.utils.ProgressBar(steps).update_absolute(step + 1, steps, ("PNG", moving, None))
+        self.shown_at = self.clock()
+        self.took = self.shown_at - start
+
+
+def pictures_of(previewer, clip: Tensor) -> list[Image.Image]:
+    """The frames c h w as the host's previewer shows them. Its own two kinds decode several at once, one above the
+    other, so that a GPU is asked for them once."""
+    if type(previewer) is latent_preview.TAESDPreviewerImpl:
+        at_once = max(PIXELS_DECODED // (clip.shape[-2] * clip.shape[-1]), 1)
+        stacks = (previewer.taesd.decode(part).movedim(1, -1).flatten(0, 1) for part in clip.split(at_once))
+        found = [latent_preview.preview_to_image(stack) for stack in stacks]
+    elif type(previewer) is latent_preview.Latent2RGBPreviewer:
+        found = [previewer.decode_latent_to_preview(clip.movedim(0, 1).flatten(1, 2).unsqueeze(0))]
+    else:
+        return [previewer.decode_latent_to_preview(frame) for frame in clip.split(1)]
+    height = sum(picture.height for picture in found) // len(clip)
+    return [
+        picture.crop((0, top, picture.width, top + height))
+        for picture in found
+        for top in range(0, picture.height, height)
+    ]
 
 
 def enlarged(picture: Image.Image) -> Image.Image:
