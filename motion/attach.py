@@ -10,13 +10,14 @@ from comfy.patcher_extension import CallbacksMP, WrappersMP
 from torch import Tensor
 
 from .call import MotionCall, attached
-from .camera import cameras, cameras_are_fixed
+from .camera import cameras
 from .fit import check_fit, plain_unet
 from .formats import MotionFormat
-from .lora import loras_are_fixed, scheduled_loras
+from .lora import scheduled_loras
+from .moments import are_fixed, moment_at, note_evaluation
 from .neighbours import refuse_ade
 from .norms import norms_across_frames
-from .options import KEY, Call, MotionRun, ad_params, frames_of_call, moment_at, note_areas, part_of, views_of
+from .options import KEY, Call, MotionRun, ad_params, frames_of_call, part_of, views_of
 from .picture import with_own_picture
 from .placed import Steered
 from .settings import MotionSettings
@@ -40,7 +41,7 @@ def attach(model: ModelPatcher, motion_model: ModelPatcher, settings: MotionSett
     model.set_additional_models(KEY, [*model.get_additional_models_with_key(KEY), motion_model])
     if not model.get_wrappers(WrappersMP.APPLY_MODEL, KEY):
         model.add_wrapper_with_key(WrappersMP.APPLY_MODEL, KEY, apply_model_with_motion)
-        model.add_wrapper_with_key(WrappersMP.CALC_COND_BATCH, KEY, note_areas)
+        model.add_wrapper_with_key(WrappersMP.CALC_COND_BATCH, KEY, note_evaluation)
         model.add_callback_with_key(CallbacksMP.ON_CLONE, KEY, attach_to_clone)
         for event in ("ON_DEEPCLONE_MULTIGPU", "ON_MATCH_MULTIGPU_CLONES"):
             if name := getattr(CallbacksMP, event, None):  # older hosts have one GPU
@@ -163,10 +164,7 @@ def apply_model_with_motion(
 
 def moment_of(motion_models: list[ModelPatcher], base, t: Tensor, options: dict, run: MotionRun) -> Moment:
     """The moment of this call. Asking a GPU for a number makes it wait, so it is not asked for nothing."""
-    if all(
-        motion.get_attachment(KEY).is_fixed and loras_are_fixed(motion) and cameras_are_fixed(motion)
-        for motion in motion_models
-    ):
+    if are_fixed(motion_models):
         return Moment(run.full_length)
     return moment_at(run, t, options, base.model_sampling)
 

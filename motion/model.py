@@ -65,4 +65,4 @@ class MotionModel(nn.Module):
         tables = {
             f"{name}.pos_encoder.pe": getattr(each, "position_table", None) for name, each in self.named_modules()
         }
-        return {key: table[None] for key, table in tables.items() if table is not None}
+        return {key: table[None].cpu() for key, table in tables.items() if table is not None}

@@ -3,6 +3,7 @@
 What calls are told travels in `transformer_options`, under the names below.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from threading import Lock
@@ -11,7 +12,6 @@ from typing import Any
 import torch
 from comfy.model_base import BaseModel
 from comfy.model_patcher import ModelPatcher
-from comfy.model_sampling import ModelSamplingDiscrete, ModelSamplingDiscreteEDM
 from torch import Tensor
 
 from .settings import MotionSettings
@@ -30,9 +30,6 @@ each, adding up to 1 in every frame), ...], or None."""
 
 PROMPT_FRAMES = f"{KEY}_prompt_frames"
 """In an entry of CONDITIONING: for how many frames its prompts were made."""
-
-HALVINGS = 30
-"""Of the sampling, until the place of a noise level is found."""
 
 AREAS = f"{KEY}_areas"
 """In `transformer_options`: {uuid of one of the host's conds: the Area that it sees}; others see the whole picture."""
@@ -61,6 +58,8 @@ class MotionRun:
     """How many times the clip is sampled over."""
     levels: list[float] = field(default_factory=list)
     """The noise levels (sigma) that the UNet was called at in this iteration, where some strength changes with them."""
+    asked: dict = field(default_factory=dict)
+    """What was asked of noise schedules (`once`)."""
     released: list[ModelPatcher] = field(default_factory=list)
     """Motion models whose range is over."""
     features: dict = field(default_factory=dict)
@@ -79,6 +78,12 @@ class MotionRun:
         with self.lock:
             if not self.levels or self.levels[-1] != level:
                 self.levels.append(level)
+
+    def once(self, key: tuple, ask: Callable):
+        """What `ask` gives, which is called once in a run for each key."""
+        if key not in self.asked:
+            self.asked[key] = ask()
+        return self.asked[key]
 
     @property
     def full_length(self) -> int:
@@ -123,37 +128,6 @@ class Call:
         return Amounts(self.part, len(self.x), self.x.device)
 
 
-def moment_at(run: MotionRun, sigma: Tensor, options: dict, sampling) -> Moment:
-    """The moment at noise level `sigma` (one entry per picture), which is noted in the run: keyframes count levels."""
-    level = float(sigma.max())
-    run.note(level)
-    return Moment(
-        full_length=run.full_length,
-        levels=run.levels,
-        highest=float(options["sample_sigmas"].max()) if "sample_sigmas" in options else level,
-        percent=percent_at(sampling, level),
-        percent_to_sigma=lambda percent: float(sampling.percent_to_sigma(percent)),
-        sigma_max=float(sampling.sigma_max),
-    )
-
-
-def percent_at(sampling, level: float) -> float:
-    """Where in a whole sampling the noise level `level` (sigma) lies: the inverse of the host's `percent_to_sigma`.
-
-    sampling: the host's `model_sampling`. Only those with a table of noise levels have timesteps from 0 to 999.
-    """
-    if isinstance(sampling, ModelSamplingDiscrete) and not isinstance(sampling, ModelSamplingDiscreteEDM):
-        return 1 - float(sampling.timestep(torch.tensor(level))) / 999
-    before, after = 0.0, 1.0
-    for _ in range(HALVINGS):
-        middle = (before + after) / 2
-        if float(sampling.percent_to_sigma(middle)) > level:
-            before = middle
-        else:
-            after = middle
-    return after
-
-
 def frames_of_call(batch: int, options: dict) -> int:
     """Frames of each video in a call of `batch` pictures (one video per cond and window, the host's order).
 
@@ -193,19 +167,14 @@ def frames_shown(window) -> list[int]:
     return window.index_list if before is None or before < 0 else [before, *window.index_list]
 
 
-def note_areas(executor, model, conds, x_in, timestep, model_options):
-    """CALC_COND_BATCH wrapper: strengths that differ over the picture must know which part of it a call sees.
-
-    x_in: frames c h w.
-    """
+def areas_of(conds, x_in: Tensor) -> dict:
+    """{uuid: Area} of the host's conds that see a part of the picture. x_in: frames c h w."""
     height, width = x_in.shape[-2:]
     areas = {}
     for entry in (entry for cond in conds for entry in cond or () if entry.get("area") is not None):
         own_height, own_width, top, left = entry["area"]
         areas[entry.get("uuid")] = Area(top, left, own_height, own_width, height, width)
-    if areas:
-        model_options = model_options | {"transformer_options": model_options["transformer_options"] | {AREAS: areas}}
-    return executor(model, conds, x_in, timestep, model_options)
+    return areas
 
 
 def part_of(frames: int, options: dict) -> Part:

@@ -125,7 +125,7 @@ class TemporalAttention(nn.Module):
         self.to_k = operations.Linear(channels, channels, bias=False, **place)
         self.to_v = operations.Linear(channels, channels, bias=False, **place)
         self.to_out = nn.ModuleList([operations.Linear(channels, channels, **place)])
-        self.position_table: Tensor | None = None
+        self.register_buffer("position_table", None, persistent=False)
         """(length, channels) of a model whose table was trained; None where it is the sinusoid."""
 
     def positions(self, like: Tensor, steering: Steering) -> Tensor:

@@ -12,7 +12,8 @@ import comfy.samplers
 from comfy.model_patcher import ModelPatcher
 from torch import Tensor
 
-from ..motion.options import KEY, MotionRun, moment_at
+from ..motion.moments import moment_at
+from ..motion.options import KEY, MotionRun
 from ..motion.strength import Amount, Part, Strength, amount_at, is_zero, spread
 from .rescale import rescaled
 from .run import GUIDANCE, watch

@@ -16,7 +16,8 @@ from comfy.model_patcher import ModelPatcher
 from torch import Tensor
 
 from ..motion.fit import base_name
-from ..motion.options import KEY, Call, MotionRun, ad_params, frames_of_call, moment_at, part_of, views_of
+from ..motion.moments import moment_at
+from ..motion.options import KEY, Call, MotionRun, ad_params, frames_of_call, part_of, views_of
 from ..motion.picture import check_image, check_vae, sampled_models_back
 from ..motion.sparse_net import COLOURS, RGB
 from ..motion.strength import Moment, Seen, Strength, amount_at, is_zero, over

@@ -8,7 +8,8 @@ import torch
 from comfy.context_windows import IndexListContextWindow
 from torch import Tensor
 
-from ...motion.options import KEY, VIDEOS_PER_COND, VIEWS, MotionRun, ad_params, moment_at
+from ...motion.moments import LEVEL, level_at, levels_of_run, moment_at, sigma_at
+from ...motion.options import KEY, VIDEOS_PER_COND, VIEWS, MotionRun, ad_params
 from ...motion.strength import Amount, Part, spread
 from ..references.patches import WindowReferences
 from ..references.reuse import with_reuse
@@ -29,7 +30,7 @@ class WindowedCall:
         """handler: a WindowHandler. model: the host's. x: frames c h w. timestep: one noise level, or one per frame."""
         self.handler, self.model, self.x, self.timestep = handler, model, x, timestep
         self.model_options, self.options = model_options, model_options["transformer_options"]
-        self.sigma = float(timestep.flatten()[0])
+        self.sigma = level_at(timestep, self.options)
         self.run: MotionRun = self.options.get(KEY) or self.run_of_its_own()
         self.step = self.run.step + self.run.steps_before
         self.seed = f"{self.run.seed} {self.step}"
@@ -46,11 +47,11 @@ class WindowedCall:
         return MotionRun(len(self.x), step=max(done, 0))
 
     def plan_now(self) -> WindowPlan:
-        plans, sampling = self.handler.plans, self.model.model_sampling
+        plans = self.handler.plans
         if len(plans) == 1:
             return plans[0]
-        starts = [float(sampling.percent_to_sigma(plan.start_percent)) for plan in plans]
-        return plan_at(plans, starts, self.options["sample_sigmas"].tolist(), self.run.step)
+        starts = [sigma_at(self.run, self.model.model_sampling, plan.start_percent) for plan in plans]
+        return plan_at(plans, starts, levels_of_run(self.run, self.options), self.run.step)
 
     def clips(self, calc_cond_batch, conds) -> list[Tensor]:
         """The denoised clip for each cond (frames c h w), blended from its windows."""
@@ -164,6 +165,7 @@ class WindowedCall:
             "ad_params": ad_params(length, self.run, window),
             VIDEOS_PER_COND: len(group),
             VIEWS: self.views(length),
+            LEVEL: self.sigma,
         }
         options = self.attention.patched(self.options | own | holder_of(self.caches, number), number)
         if self.references is not None:

@@ -2,7 +2,8 @@
 
 import pytest
 import torch
-from animatediff_native.motion.options import MotionRun, moment_at
+from animatediff_native.motion.moments import moment_at
+from animatediff_native.motion.options import MotionRun
 from animatediff_native.nodes.compat.guidance import (
     NODES,
     perturbed_by,

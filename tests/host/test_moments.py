@@ -2,7 +2,7 @@
 
 import comfy.model_sampling as host
 import pytest
-from animatediff_native.motion.options import percent_at
+from animatediff_native.motion.moments import percent_at
 from animatediff_native.sampling.guidance import with_guidance
 from animatediff_native.sampling.sigmas.beta_schedules import lcm_sampling
 from animatediff_native.sampling.values.schedules import step_values

@@ -171,7 +171,8 @@ def test_the_template_hands_over_from_one_motion_model_to_the_other(sd15):
 
 def test_windows_and_prompts_of_one_step_are_one_noise_level(sd15):
     """Keyframes count levels: a call for each window or prompt is not a step of its own."""
-    from animatediff_native.motion.options import MotionRun, moment_at
+    from animatediff_native.motion.moments import moment_at
+    from animatediff_native.motion.options import MotionRun
 
     run = MotionRun(8)
     for sigma in (9.0, 9.0, 4.0, 4.0):
