@@ -29,8 +29,9 @@ class WindowedCall:
     def __init__(self, handler, model, x: Tensor, timestep: Tensor, model_options: dict):
         """handler: a WindowHandler. model: the host's. x: frames c h w. timestep: one noise level, or one per frame."""
         self.handler, self.model, self.x, self.timestep = handler, model, x, timestep
-        self.model_options, self.options = model_options, model_options["transformer_options"]
-        self.sigma = level_at(timestep, self.options)
+        self.model_options, options = model_options, model_options["transformer_options"]
+        self.sigma = level_at(timestep, options)
+        self.options = options | {LEVEL: self.sigma}
         self.run: MotionRun = self.options.get(KEY) or self.run_of_its_own()
         self.step = self.run.step + self.run.steps_before
         self.seed = f"{self.run.seed} {self.step}"
@@ -165,7 +166,6 @@ class WindowedCall:
             "ad_params": ad_params(length, self.run, window),
             VIDEOS_PER_COND: len(group),
             VIEWS: self.views(length),
-            LEVEL: self.sigma,
         }
         options = self.attention.patched(self.options | own | holder_of(self.caches, number), number)
         if self.references is not None:
