@@ -22,7 +22,14 @@ from torch import Tensor
 LEARNT = plan(
     steps=120, batch=2, rank=16, learning_rate=5e-3, caption_dropout=0.0, schedule="cosine", warmup=10, end_percent=0.5
 )
-"""How the motion LoRAs of this world are trained: in half a minute, at the noise levels where motion is decided."""
+"""How a motion LoRA for a change of light is trained: in half a minute, in the first half of a sampling."""
+MOVING = {
+    "steps": 500,
+    "batch": 4,
+    "learning_rate": 8e-3,
+    "options": replace(LEARNT.options, end_percent=0.25),
+}
+"""What is otherwise for a direction: two minutes, in the quarter of a sampling in which the direction is decided."""
 
 
 def lora_of(world, clips, folder: Path, watcher=None, **changes) -> MotionLoRA:
@@ -49,8 +56,9 @@ def sampled(model, seed: int, colour: str | None = None, steps: int = 12) -> Ten
     return found * drifting.SCALE
 
 
-def errors(model, clips, sigmas=(8.0, 14.0, 20.0), seed: int = 3) -> Tensor:
-    """(clips,): how far the noise is missed, always with the same noise at the same levels."""
+def errors(model, clips, sigmas=(6.0, 12.0, 20.0), seed: int = 3) -> Tensor:
+    """(clips,): how far the noise is missed, always with the same noise, from levels where the direction of a clip is
+    seen to those where it is guessed."""
     comfy.model_management.load_models_gpu([model, *model.get_nested_additional_models()])
     model.pre_run()
     generator, found = torch.Generator().manual_seed(seed), []
