@@ -3,6 +3,7 @@
 Every sentence goes on after the file's name.
 """
 
+import json
 import math
 import re
 import zipfile
@@ -76,6 +77,13 @@ LONGEST_NAME = 250
 """No published file has a tensor whose name has more letters than half of that."""
 DENSEST = 10
 """How much larger the parts of a torch file may be than the file. Torch does not pack them."""
+LONGEST_HEADER = 100_000_000
+"""Bytes of a safetensors header; its authors' own limit."""
+BITS = {
+    **{"F64": 64, "I64": 64, "U64": 64, "C64": 64, "F32": 32, "I32": 32, "U32": 32},
+    **{"F16": 16, "BF16": 16, "I16": 16, "U16": 16, "F8_E4M3": 8, "F8_E5M2": 8, "I8": 8, "U8": 8, "BOOL": 8},
+}
+"""Of a number of each type; of types that come later at least 4."""
 MOST_TENSORS = 10_000
 """In a torch file, which is read one by one. A whole SDXL checkpoint has 2,500."""
 AGAIN = "Download it again."
@@ -133,8 +141,31 @@ def refuse_by_content(path: str) -> None:
             raise NotAMotionModel("is a torch file with the ending .safetensors. Rename it to .ckpt.")
         if header + 8 > size:
             raise NotAMotionModel(f"is cut short: its header needs {header + 8} bytes and it has {size}. {again}.")
+        refuse_by_header(path, header, size)
     elif head[8:9] == b"{" and header + 8 <= size:
         raise NotAMotionModel(f"is a safetensors file with the ending {Path(path).suffix}. Rename it to .safetensors.")
+
+
+def refuse_by_header(path: str, length: int, size: int) -> None:
+    """Looks at the header of a safetensors file. Raises NotAMotionModel where it speaks of more than there is.
+
+    The host has two readers, and the one for dynamic VRAM believes it: a tensor of no bytes may have any shape there.
+    """
+    try:
+        with open(path, "rb") as file:
+            entries = json.loads(file.read(8 + length)[8:]) if length <= LONGEST_HEADER else {}
+        places = [entry for name, entry in entries.items() if name != "__metadata__"]
+        shapes = [(entry["shape"], *entry["data_offsets"], BITS.get(entry["dtype"], 4)) for entry in places]
+        sound = all(
+            all(isinstance(each, int) and each >= 0 for each in (*shape, start, end))
+            and start <= end <= size - 8 - length
+            and math.prod(shape) * bits <= (end - start) * 8
+            for shape, start, end, bits in shapes
+        )
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        sound = False
+    if not sound or length > LONGEST_HEADER:
+        raise NotAMotionModel(f"is damaged: its header speaks of more than is in it, or cannot be read. {AGAIN}")
 
 
 def text_in(head: bytes) -> str | None:

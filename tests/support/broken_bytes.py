@@ -29,6 +29,9 @@ def doubled(header: dict, chance: random.Random) -> bytes:
 HEADERS: dict[str, Callable[[dict, random.Random], object]] = {
     "a name twice": doubled,
     "a shape of terabytes": lambda header, c: entry(header, c).update(shape=[10**6, 10**6]) or header,
+    "a shape of no bytes": lambda header, c: (
+        entry(header, c).update(shape=[10**6, 10**6], data_offsets=[0, 0]) or header
+    ),
     "a shape past all numbers": lambda header, c: entry(header, c).update(shape=[2**62, 2**62]) or header,
     "a place past the end": lambda header, c: entry(header, c).update(data_offsets=[0, 2**50]) or header,
     "a shape below zero": lambda header, c: entry(header, c).update(shape=[-1, 4]) or header,
