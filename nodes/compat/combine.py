@@ -1,6 +1,8 @@
 """AnimateDiff Combine of shared workflows: pictures to an animated file."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import folder_paths
@@ -44,11 +46,23 @@ def animatediff_combine(
     folder, name, counter, subfolder, _ = folder_paths.get_save_image_path(filename_prefix, base, width, height)
     path = Path(folder) / f"{name}_{counter:05}_.{extension(format)}"
     frames = pictures(images)
-    frames[0].save(path.with_suffix(".png"), pnginfo=workflow_text(hidden), compress_level=4)
-    save(path, there_and_back(frames) if pingpong else frames, format, frame_rate, loop_count)
+    with whole_or_not_there(path.with_suffix(".png"), path):
+        frames[0].save(path.with_suffix(".png"), pnginfo=workflow_text(hidden), compress_level=4)
+        save(path, there_and_back(frames) if pingpong else frames, format, frame_rate, loop_count)
     file = {"filename": path.name, "subfolder": subfolder, "type": "output" if save_image else "temp"}
     ui = {"images": [file], "animated": (True,), "gifs": [file | {"format": format}]}
     return io.NodeOutput(str(path), ui=ui)
+
+
+@contextmanager
+def whole_or_not_there(*paths: Path) -> Iterator[None]:
+    """Files that the block writes; where it fails (a full disk), none of them stays."""
+    try:
+        yield
+    except BaseException:
+        for path in paths:
+            path.unlink(missing_ok=True)
+        raise
 
 
 def workflow_text(hidden) -> PngInfo | None:
