@@ -10,21 +10,26 @@ from ..sampling.values.lists import Value, crossed, for_each, lines, titled, val
 from .inputs import mistake_in
 from .text import said
 
+LONGEST_NAME = 250
 FILES = "@name.txt takes the lines of a file in ComfyUI's input folder."
 
 
-def input_path(name: str) -> Path:
-    """A file of the input folder, which may not be there; never one outside."""
+def input_path(name: str) -> Path | None:
+    """A file of the input folder, which may not be there; None for one outside, and for what cannot be a name."""
     folder = Path(folder_paths.get_input_directory()).resolve()
+    if len(name) > LONGEST_NAME or not name.isprintable():
+        return None
     path = (folder / name).resolve()
-    return path if path.is_relative_to(folder) else folder / Path(name).name
+    return path if path.is_relative_to(folder) else None
 
 
 def input_file(name: str) -> str:
     """What stands in a text file of the input folder."""
     path = input_path(name)
-    if not path.is_file():
-        raise ValueError(f"There is no file '{name}' in ComfyUI's input folder. Put it there, or correct the name.")
+    if path is None or not path.is_file():
+        raise ValueError(
+            f"There is no file '{name[:LONGEST_NAME]}' in ComfyUI's input folder. Put it there, or correct the name."
+        )
     return path.read_text(encoding="utf-8-sig")
 
 
@@ -32,7 +37,7 @@ def changes(*texts: str | None) -> list[float]:
     """When the files that texts name were last changed: the host runs the node anew when that differs."""
     lines = [line.strip() for text in texts for line in (text or "").splitlines()]
     paths = [input_path(line[1:].strip()) for line in lines if line.startswith("@")]
-    return [path.stat().st_mtime for path in paths if path.is_file()]
+    return [path.stat().st_mtime for path in paths if path and path.is_file()]
 
 
 def text(name: str, default: str, tooltip: str, **words):

@@ -1,6 +1,7 @@
 """What the forms of training data have in common: inputs, folders, and what they show."""
 
-from pathlib import Path
+import os
+from pathlib import Path, PurePath
 
 import folder_paths
 from comfy_api.latest import io, ui
@@ -10,6 +11,7 @@ from ..training.dataset import FITS, Clips, summary, warnings
 from ..training.sheet import contact_sheet
 from .text import said
 
+LONGEST_NAME = 1000
 NO_FOLDER = "(no folder in ComfyUI's input yet)"
 
 
@@ -22,15 +24,16 @@ def folders() -> list[str]:
 
 
 def folder_named(name: str) -> Path:
-    own = Path(folder_paths.get_input_directory(), name)
-    if own.is_dir():
-        return own
-    for root in folder_paths.folder_names_and_paths.get("datasets", ((),))[0]:
-        if (path := Path(root, name.removeprefix("datasets/"))).is_dir():
-            return path
+    inside = PurePath(os.path.normpath(name))
+    if len(name) < LONGEST_NAME and not inside.is_absolute() and ".." not in inside.parts:  # a link may bring any text
+        data_sets = folder_paths.folder_names_and_paths.get("datasets", ((),))[0]
+        places = [Path(folder_paths.get_input_directory(), inside)]
+        places += [Path(root, name.removeprefix("datasets/")) for root in data_sets]
+        if found := next((path for path in places if path.is_dir()), None):
+            return found
     raise ValueError(
-        f"There is no folder '{name}' in {folder_paths.get_input_directory()}. Make a folder there, put the files "
-        "into it, press R in the page, and choose it."
+        f"There is no folder '{name[:LONGEST_NAME]}' in {folder_paths.get_input_directory()}. Make a folder there, put "
+        "the files into it, press R in the page, and choose it."
     )
 
 

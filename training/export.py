@@ -11,6 +11,7 @@ from ..motion.lora import STRENGTH, scheduled_loras
 from ..motion.low_rank import Factors
 from .files import file_name
 from .layouts import header, lora_state, model_state
+from .plan import check_name
 from .saves import write
 from .subject import own_copy
 
@@ -20,8 +21,7 @@ DTYPES = {"float16": torch.float16, "float32": torch.float32}
 def export_path(kind: str, name: str) -> Path:
     """Where a file of that name goes. Raises ValueError for a name with folders, or one that is taken."""
     name = name.strip().removesuffix(".safetensors")
-    if not name or set(name) & set('/\\:*?"<>|') or name.startswith("."):
-        raise ValueError(f"name is '{name}', and must be a file's name without folders, as my_motion.")
+    check_name(name)
     path = Path(folder_paths.get_folder_paths(kind)[0], f"{name}.safetensors")
     if path.exists():
         raise ValueError(f"models/{path.parent.name}/{path.name} is there already. Choose another name.")

@@ -93,7 +93,8 @@ def listed_in_csv(folder: Path, settings: FolderSettings) -> Iterator[Found]:
         raise ValueError(f"There is no '{name}' in {folder}. Put it there, or leave csv empty to use .txt files.")
     captions = captions_of_csv(text_of(path), name)
     found = [(folder / f"{video}.mp4", text) for video, text in captions.items()]
-    there = [(video, text) for video, text in found if video.is_file()]
+    within = os.path.join(os.path.normpath(folder), "")
+    there = [(video, text) for video, text in found if os.path.normpath(video).startswith(within) and video.is_file()]
     if not there:
         raise ValueError(
             f"'{name}' lists {len(found)} videos, and none of them is in {folder}. They must be there as <videoid>.mp4."

@@ -19,6 +19,20 @@ PRECISIONS = ("auto", "float32", "bfloat16", "float16")
 NEW_MODELS = ("v3", "v2", "SDXL")
 
 
+DEVICES = {"con", "prn", "aux", "nul", *(f"{port}{number}" for port in ("com", "lpt") for number in range(10))}
+"""What no file may be called on Windows, whatever its ending."""
+
+
+def check_name(name: str) -> None:
+    """Raises ValueError for what cannot be a file's name on every system, or leads to another folder."""
+    odd = set(name) & set('/\\:*?"<>|') or not name.isprintable() or len(name) > LONGEST_NAME
+    if odd or not name.strip() or name.startswith(".") or name.split(".")[0].strip().lower() in DEVICES:
+        raise ValueError(f"name is '{name[:LONGEST_NAME]}', and must be a file's name without folders, as my_motion.")
+
+
+LONGEST_NAME = 100
+
+
 def one_of(name: str, value: str, choices: tuple[str, ...]) -> None:
     if value not in choices:
         raise ValueError(f"{name} is '{value}'. Choose one of: {', '.join(choices)}.")
@@ -140,8 +154,7 @@ class TrainingPlan:
                 f"prodigy finds the learning rate by itself, and learning_rate multiplies it: {self.learning_rate:g} "
                 "would learn nothing. Set it to 1."
             )
-        if not self.name.strip() or set(self.name) & set('/\\:*?"<>|') or self.name.startswith("."):
-            raise ValueError(f"name is '{self.name}', and must be a file's name without folders, as my_motion.")
+        check_name(self.name)
 
     @property
     def clips_per_step(self) -> int:
