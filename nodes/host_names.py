@@ -37,8 +37,8 @@ GIVEN = (
 )
 """Classes of the host's objects that the pack is handed."""
 
-NOT_MISSED = {"comfy.controlnet.ControlBase.deepclone_multigpu"}
-"""What older hosts lack, which have one GPU, and never call."""
+NOT_MISSED = {"comfy.controlnet.ControlBase.deepclone_multigpu", "comfy.multigpu.create_multigpu_deepclones"}
+"""What older hosts lack, which have one GPU."""
 
 log = logging.getLogger("animatediff")
 
@@ -127,7 +127,7 @@ def used(path: Path, methods: dict[str, set[str]]) -> dict[str, Use]:
     """
     tree = ast.parse(path.read_text(encoding="utf-8"))
     names = host_imports(tree)
-    uses = {name: Use() for name in names.values() if name not in HOST}
+    uses = {name: Use(optional=name in NOT_MISSED) for name in names.values() if name not in HOST}
 
     def add(name: str, **how) -> None:
         uses.setdefault(name, Use(optional=name in NOT_MISSED)).add(**how)
