@@ -15,7 +15,7 @@ from itertools import pairwise
 from operator import itemgetter
 
 from link_paths import Path, crossings, paths, socket, under_nodes
-from sheet import HEIGHTS, LANE, NOTES, Gap, Orders, Place, Sheet, arranged, group_of, left, right
+from sheet import HEIGHTS, LANE, NOTES, WORDS, Gap, Orders, Place, Sheet, arranged, group_of, left, right
 from workflows import TEMPLATES
 
 SIDE, NEXT, CORNER = 22, 8, 18
@@ -66,8 +66,8 @@ def _in_order(keys: list[int], links: list) -> list[int]:
 
 
 def _swapped(orders: Orders, links: list) -> Iterator[Orders]:
-    """The orders in which two nodes of a group that are not linked have changed places."""
-    for group, keys in orders.items():
+    """The orders in which two nodes of a group that are not linked have changed places. Prompts keep theirs."""
+    for group, keys in ((group, keys) for group, keys in orders.items() if group != WORDS):
         for first in range(len(keys)):
             for last in range(first + 1, len(keys)):
                 changed = list(keys)
@@ -79,7 +79,7 @@ def _swapped(orders: Orders, links: list) -> Iterator[Orders]:
 
 def _tried(graph: dict, orders: Orders, high: int) -> tuple[dict, float]:
     """The graph in these orders, and what speaks against it: links under nodes, crossings, long ways, small writing,
-    nodes that were numbered in another order."""
+    nodes that the file has in another order."""
     graph = json.loads(json.dumps(graph))
     for node in graph["nodes"]:
         node["size"][1] = HEIGHTS.get(node["type"], node["size"][1])
@@ -93,7 +93,8 @@ def _tried(graph: dict, orders: Orders, high: int) -> tuple[dict, float]:
     points = [point for path in found.values() for point in path]
     wide, tall = (max(p[axis] for p in points) - min(p[axis] for p in points) for axis in (0, 1))
     small = max(wide / SCREEN[0], tall / SCREEN[1])
-    turned = sum(a > b for keys in orders.values() for n, b in enumerate(keys) for a in keys[:n])
+    listed = {node["id"]: number for number, node in enumerate(graph["nodes"])}
+    turned = sum(listed[a] > listed[b] for keys in orders.values() for n, b in enumerate(keys) for a in keys[:n])
     hidden, crossed = len(under_nodes(graph, found)), crossings(graph, found)
     return graph, 10_000 * hidden + 200 * crossed + 100 * turned + 8000 * small + long
 
