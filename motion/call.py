@@ -78,9 +78,13 @@ class MotionCall:
             patches[INPUT_PATCH] = [self.add_pictures, *patches.get(INPUT_PATCH, ())]
         return options | {"patches": patches}
 
-    def add_pictures(self, h: Tensor, transformer_options: dict) -> Tensor:
-        """An `input_block_patch`, which the host calls before it keeps a block's result as a skip. h: (b f) c h w."""
-        if transformer_options["block"] == ("input", 0):
+    def add_pictures(self, h: Tensor, options: dict) -> Tensor:
+        """An `input_block_patch`, which the host calls before it keeps a block's result as a skip. h: (b f) c h w.
+
+        Where the host's attention breaks a compiled UNet, this is compiled by itself, and TorchCompileModel would
+        freeze the block if `options` had the name that they have elsewhere: more blocks would get pictures.
+        """
+        if options["block"] == ("input", 0):
             for addition in self.first_additions:
                 h = h + laid_on(addition, h)
         return h

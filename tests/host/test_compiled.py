@@ -4,6 +4,8 @@ import i2v as image_to_video
 import pytest
 import torch
 from animatediff_native.motion.attach import attach
+from animatediff_native.motion.camera import camera_of, with_camera
+from animatediff_native.motion.camera_poses import camera_path
 from animatediff_native.motion.lora import with_motion_lora
 from animatediff_native.motion.low_rank import MotionLoRA, factors_of
 from animatediff_native.motion.options import KEY
@@ -11,6 +13,7 @@ from animatediff_native.motion.settings import MotionSettings
 from animatediff_native.sampling.values.schedules import FrameValues, parsed, step_values, times
 from animatediff_native.sampling.windows.handler import with_windows
 from animatediff_native.sampling.windows.plan import STANDARD_STATIC, WHOLE_CLIP, WindowPlan
+from cameras import camera_state
 from clips import animated, compiled, latents, motion_model, sample
 from comfy.ldm.modules.attention import attention_pytorch
 from comfy.model_patcher import ModelPatcher
@@ -73,6 +76,29 @@ def test_one_graph_with_all_that_steers(unet, i2v):
     expected = viewed(model)
     assert torch.allclose(viewed(compiled(model)), expected, atol=1e-3)
     assert graphs() == 1
+
+
+@pytest.fixture(scope="module")
+def camera():
+    return camera_of(camera_state(SD15_CHANNELS))
+
+
+def filmed(model, camera, text, strength=1.0):
+    return animated(model, with_camera(motion_model("v3"), camera, camera_path(text), strength))
+
+
+def test_one_graph_with_a_camera(unet, camera):
+    """Its path, and a strength that changes from step to step, are those of each call."""
+    once = compiled(unet)
+    for text, strength in (("pan left", 1.0), ("zoom in", 1.0), ("zoom in", CHANGING)):
+        expected = clip(filmed(unet, camera, text, strength))
+        assert torch.allclose(clip(filmed(once, camera, text, strength)), expected, atol=1e-3), (text, strength)
+    assert not torch.allclose(clip(animated(unet, motion_model("v3"))), expected, atol=1)
+
+
+def test_a_camera_where_the_host_breaks_the_graph(sd15, camera):
+    model = filmed(sd15, camera, "pan left", CHANGING)
+    assert torch.allclose(clip(compiled(model)), clip(model), atol=1e-3)
 
 
 def test_settings_are_not_frozen_at_those_of_the_first_call(unet):

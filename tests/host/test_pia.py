@@ -99,11 +99,13 @@ def test_longer_clips_get_windows_by_themselves(sd15, motion, caplog):
     assert "24 frames are more than the motion model takes at once (16)" in caplog.text
 
 
-def test_compiled(sd15, motion):
+@pytest.mark.parametrize("breaks", [False, True])
+def test_compiled(sd15, motion, breaks):
     """With PyTorch's attention, as on GPUs; the host's other one for CPUs asks for the free memory, which breaks."""
     unet = sd15.clone()
-    options = unet.model_options["transformer_options"]
-    options["optimized_attention_override"] = lambda function, *words, **named: attention_pytorch(*words, **named)
+    if not breaks:
+        options = unet.model_options["transformer_options"]
+        options["optimized_attention_override"] = lambda function, *words, **named: attention_pytorch(*words, **named)
     model, other = own(unet, small(motion)), own(unet, small(motion, pictures(1, 64, 64, 3), movement="large"))
     torch._dynamo.reset()
     for each in (model, other):
