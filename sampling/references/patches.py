@@ -4,9 +4,9 @@ A window's call of the UNet gets patches in a private copy of `transformer_optio
 lives in a `WindowReferences`, which the evaluation makes and drops.
 """
 
+import math
 from collections.abc import Sequence
 
-import comfy.model_management
 import torch
 from comfy.ldm.modules.attention import SpatialTransformer, optimized_attention
 from comfy.ldm.modules.diffusionmodules.openaimodel import ResBlock, UNetModel, Upsample, forward_timestep_embed
@@ -17,7 +17,9 @@ from torch import Tensor, nn
 from ...motion.call import LAYER_PATCH, attached
 from ...motion.fit import blocks_of, plain_unet
 from ...motion.options import KEY
+from ...motion.strength import rows
 from .attention import (
+    Tune,
     adain_blocks,
     attentions_that_take_part,
     for_frames,
@@ -28,6 +30,7 @@ from .attention import (
     turns,
     with_statistics,
 )
+from .bank import Bank
 from .settings import ReferenceNow
 
 UNCOND = 1
@@ -39,18 +42,22 @@ SDXL_FIDELITY = 3
 class WindowReferences:
     """What the windows of one evaluation of the model keep for one another."""
 
-    def __init__(self, now: ReferenceNow | None, uses_adain: bool, windows: Sequence[Sequence[int]]):
-        """windows: frames of the whole clip, in the order in which they are sampled.
+    def __init__(
+        self,
+        now: ReferenceNow | None,
+        uses_adain: bool,
+        windows: Sequence[Sequence[int]],
+        room: float = math.inf,
+    ):
+        """windows: frames of the whole clip, in the order in which they are sampled. room: of the bank.
 
         now: None where the references' range is over or their strength is 0. The patches are there all the same: a
         compiled UNet does not look twice.
         """
         self.now, self.uses_adain, self.windows = now, uses_adain, windows
         self.turns = turns(now.mode, windows) if now else [(False, False)] * len(windows)
-        self.bank: dict[tuple, Tensor] = {}
-        """(the cond's uuid, the attention's place) -> its input (frames tokens channels)."""
-        self.statistics: dict[tuple, tuple[Tensor, Tensor]] = {}
-        """(the cond's uuid, the block) -> mean and variance (frames channels 1 1)."""
+        self.bank = Bank(room)
+        """Of an attention its input (frames tokens channels), of a block mean and variance (frames channels 1 1)."""
 
     def patched(self, options: dict, number: int) -> dict:
         """`transformer_options` for window `number`."""
@@ -61,7 +68,9 @@ class WindowReferences:
         ):
             call = ReferenceCall(self, number, executor.class_obj, x.shape, transformer_options)
             options, kwargs = attached(call, executor.class_obj, transformer_options, kwargs)
-            return executor(x, t, c_concat, c_crossattn, control, options, **kwargs)
+            result = executor(x, t, c_concat, c_crossattn, control, options, **kwargs)
+            call.leave(*call.noted)
+            return result
 
         # Behind the motion models' wrapper, so that these patches come around the motion modules.
         own = wrappers.setdefault(WrappersMP.APPLY_MODEL, {})
@@ -78,24 +87,30 @@ class ReferenceCall:
         if not isinstance(unet, UNetModel):
             name = type(base).__name__
             raise ValueError(f"ContextRef works on SD1.5 and SDXL, and the connected model is {name}. Take it off.")
-        self.references, self.latents, self.frames = references, latents, references.windows[number]
-        self.reads, self.writes = references.turns[number]
+        self.latents, self.uses_adain, self.bank = latents, references.uses_adain, references.bank
+        reads, self.writes = references.turns[number]
         self.conds = options["uuids"]
         self.pictures = latents[0] // len(self.conds)
         """Of each cond."""
         kinds = [kind for kind in options["cond_or_uncond"] for _ in range(self.pictures)]
-        self.uncond = [picture for picture, kind in enumerate(kinds) if kind == UNCOND]
+        self.uncond = in_a_row([picture for picture, kind in enumerate(kinds) if kind == UNCOND])
         self.places, self.last_layers = attention_places(unet), last_layers(unet)
         is_sdxl = isinstance(base, SDXL)
         self.power = SDXL_FIDELITY if is_sdxl else 1
         self.attentions, self.blocks = set(), set()
         now = references.now
+        self.tune = now.tune if now else Tune()
+        self.strength = of_frames(now.strength, references.windows[number]) if now else 1.0
+        """A number, or rows of the window's frames."""
         if now is not None and now.tune.uses_attention:
             part = attentions_that_take_part(list(self.places.values()), now.tune.attention_weight)
             self.attentions = {place for place, takes_part in zip(self.places, part, strict=True) if takes_part}
         if now is not None and now.tune.uses_adain:
             self.blocks = adain_blocks("sdxl" if is_sdxl else "sd15", now.tune.adain_weight)
-        self.inputs: dict[tuple, Tensor] = {}
+        self.held = self.bank.held(self.conds) if reads else {}
+        """An attention's place, or a block -> what the kept window had there, for each cond."""
+        self.noted: dict[tuple, tuple[Tensor, ...]] = {}
+        """The same of this window, of all conds together, until it is left in the bank."""
         self.own_tokens: dict[tuple, int] = {}
         """Attentions whose keys are followed by the reference's -> how many are their own."""
         patches = options.get("patches", {})
@@ -106,7 +121,7 @@ class ReferenceCall:
         """A private copy of `transformer_options` with our patches: around those of others."""
         patches = dict(options.get("patches", {}))
         patches["attn1_patch"] = [self.note_input, *patches.get("attn1_patch", ()), self.add_reference]
-        if self.references.uses_adain:
+        if self.uses_adain:
             patches[LAYER_PATCH] = [((ResBlock, SpatialTransformer, Upsample), self.run_layer), *self.others]
         replaced = dict(options.get("patches_replace", {}))
         replaced["attn1"] = self.others_attention | dict.fromkeys(self.places, self.attend)
@@ -117,27 +132,23 @@ class ReferenceCall:
         """An `attn1_patch` before the others'. n: b t c, the input of a self-attention."""
         place = place_of(extra)
         if self.writes and place in self.attentions:
-            self.inputs[place] = n
+            self.noted[place] = (n,)
         return n, context, value
 
     @torch.compiler.disable
     def add_reference(self, n: Tensor, context: Tensor, value: Tensor, extra: dict):
         """An `attn1_patch` after the others': what the attention looks at is followed by what the kept window held."""
-        place, bank = place_of(extra), self.references.bank
-        before = (context, value)
-        if self.reads and place in self.attentions and (self.conds[0], place) in bank:
-            kept = self.together([bank[cond, place] for cond in self.conds]).to(context)
-            check_same_shape(kept, context)
-            own = self.references.now
-            amount = over_tokens(own.strength, self.frames, kept.shape[1], self.latents)
-            kept = mixed(context, kept, self.of_all(amount, kept, own.tune.attention_strength))
-            before = tuple(torch.cat([each, kept], dim=1) for each in (context, value))
-            self.own_tokens[place] = context.shape[1]
-        if place in self.inputs:
-            offload = comfy.model_management.unet_offload_device()
-            for cond, part in zip(self.conds, self.inputs.pop(place).split(self.pictures), strict=True):
-                bank[cond, place] = part.to(offload)
-        return n, *before
+        place = place_of(extra)
+        if place in self.noted:
+            self.leave(place)  # at once: the host's memory may be where it goes
+        if place not in self.attentions or place not in self.held:
+            return n, context, value
+        kept = self.together(self.held[place], 0).to(context)
+        check_same_shape(kept, context)
+        amount = over_tokens(self.strength, range(self.pictures), kept.shape[1], self.latents)
+        kept = mixed(context, kept, self.of_all(amount, kept, self.tune.attention_strength))
+        self.own_tokens[place] = context.shape[1]
+        return n, *(torch.cat([each, kept], dim=1) for each in (context, value))
 
     @torch.compiler.disable
     def attend(self, q: Tensor, k: Tensor, v: Tensor, extra: dict) -> Tensor:
@@ -145,8 +156,8 @@ class ReferenceCall:
         place = place_of(extra)
         others = self.others_attention.get(place) or self.others_attention.get(extra.get("block")) or attention
         own = self.own_tokens.pop(place, None)
-        fidelity = 0.0 if own is None else self.references.now.tune.attention_fidelity**self.power
-        if own is None or not self.uncond or fidelity == 0.0:
+        fidelity = 0.0 if own is None else self.tune.attention_fidelity**self.power
+        if own is None or self.uncond is None or fidelity == 0.0:
             return others(q, k, v, extra)
         result = others(q, k, v, extra)
         half = extra | {"cond_or_uncond": [cond for cond in extra["cond_or_uncond"] if cond == UNCOND]}
@@ -169,32 +180,45 @@ class ReferenceCall:
         """x: b c h w."""
         if block not in self.blocks or layer is not self.last_layers[block]:
             return x
-        kept, own, result = self.references.statistics, self.references.now, x
-        if self.reads and (self.conds[0], block) in kept:
-            mean, variance = (
-                self.together([kept[cond, block][which] for cond in self.conds]).to(x.device) for which in (0, 1)
-            )
-            amount = over_pixels(own.strength, self.frames, x, self.latents)
-            amount = self.of_all(amount, x, own.tune.adain_strength)
+        result = x
+        if block in self.held:
+            mean, variance = (self.together(self.held[block], which).to(x.device) for which in (0, 1))
+            amount = over_pixels(self.strength, range(self.pictures), x, self.latents)
+            amount = self.of_all(amount, x, self.tune.adain_strength)
             result = mixed(x, with_statistics(x, mean, variance), amount)
-            if self.uncond:
-                fidelity = own.tune.adain_fidelity**self.power
+            if self.uncond is not None:
+                fidelity = self.tune.adain_fidelity**self.power
                 result[self.uncond] = mixed(result[self.uncond], x[self.uncond], fidelity)
         if self.writes:
-            parts = (each.split(self.pictures) for each in mean_and_variance(x))
-            for cond, mean, variance in zip(self.conds, *parts, strict=True):
-                kept[cond, block] = mean, variance
+            self.noted[block] = mean_and_variance(x)
         return result
 
-    def together(self, of_conds: list[Tensor]) -> Tensor:
+    def together(self, of_conds: list[tuple[Tensor, ...]], which: int) -> Tensor:
         """What was kept for each cond of this call, as one batch."""
-        return torch.cat([for_frames(kept, self.pictures) for kept in of_conds])
+        return torch.cat([for_frames(kept[which], self.pictures) for kept in of_conds])
 
     def of_all(self, amount, like: Tensor, factor: float):
         """A strength over the window's frames, for all conds of the call."""
         if not isinstance(amount, Tensor):
             return amount * factor
-        return amount.to(like).repeat(len(self.conds), *[1] * (amount.ndim - 1)) * factor
+        return amount.to(like).repeat(like.shape[0] // self.pictures, *[1] * (amount.ndim - 1)) * factor
+
+    def leave(self, *places: tuple) -> None:
+        """In the bank, for later windows."""
+        for place in places:
+            self.bank.keep(self.conds, place, self.noted.pop(place))
+
+
+def of_frames(strength, frames: Sequence[int]):
+    return rows(strength, frames) if isinstance(strength, Tensor) else strength
+
+
+def in_a_row(pictures: list[int]) -> slice | list[int] | None:
+    """What they are in a batch, without an index that would have to be brought to a GPU where there need be none."""
+    if not pictures:
+        return None
+    whole = range(pictures[0], pictures[-1] + 1)
+    return slice(whole.start, whole.stop) if pictures == list(whole) else pictures
 
 
 def attention(q: Tensor, k: Tensor, v: Tensor, extra: dict) -> Tensor:

@@ -11,6 +11,7 @@ from torch import Tensor
 from ...motion.moments import LEVEL, level_at, levels_of_run, moment_at, sigma_at
 from ...motion.options import KEY, VIDEOS_PER_COND, VIEWS, MotionRun, ad_params
 from ...motion.strength import Amount, Part, spread
+from ..references.bank import room_beside
 from ..references.patches import WindowReferences
 from ..references.reuse import with_reuse
 from ..references.settings import NO_LINKS
@@ -113,10 +114,15 @@ class WindowedCall:
         moment = moment_at(run, self.timestep, self.options, self.model.model_sampling)
         if (reference := links.reference) is not None:
             in_clip = [[run.first_frame + frame for frame in window] for window in self.windows]
-            self.references = WindowReferences(reference.at(moment), reference.uses_adain, in_clip)
+            self.references = WindowReferences(reference.at(moment), reference.uses_adain, in_clip, self.room())
         if links.reuse is None or (amount := links.reuse.at(moment)) is None:
             return None
         return spread(amount, Part(range(run.first_frame, run.full_length)), self.x)
+
+    def room(self) -> float:
+        """For references on the device, in bytes. The host is asked in a run's first step."""
+        shape = [2 * max(map(len, self.windows)), *self.x.shape[1:]]
+        return self.run.once(("room",), lambda: room_beside(self.model.current_patcher, shape))
 
     def groups(self, conds, numbers: range) -> list[list[list[int]]]:
         """Of these windows: neighbours of one length, as many as go into one call of the UNet."""

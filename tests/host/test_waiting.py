@@ -3,9 +3,10 @@
 import comfy.model_management
 import pytest
 import torch
+from animatediff_native.sampling.references.settings import Links, Reference
 from animatediff_native.sampling.values.schedules import step_values
 from animatediff_native.sampling.windows.handler import with_windows
-from animatediff_native.sampling.windows.plan import WHOLE_CLIP, WindowPlan
+from animatediff_native.sampling.windows.plan import BATCHED, WHOLE_CLIP, WindowPlan
 from animatediff_native.sampling.windows.presets import preset
 from clips import animated, latents, motion_model, sample
 from second_device import ASKED, DEVICE, FETCHED, LAUNCHES, SENT, SecondDevice, counted
@@ -45,6 +46,15 @@ def test_schedules_ask_for_the_noise_level_alone():
     plain = later_steps(unet_model(), 8)
     found = later_steps(animated(unet_model(), motion_model(), motion_scale=scale), 8)
     assert (found[ASKED], found[FETCHED], found[SENT]) == (1, 0, plain[SENT])
+
+
+def test_references_stay_on_the_device():
+    """Two windows, in which the noise level is asked for once."""
+    model = animated(unet_model(), motion_model(), end_percent=0.999)
+    plan, links = WindowPlan(BATCHED, 4, 0), Links(Reference(end_percent=1.0))
+    found = later_steps(with_windows(model, plan, links=links), 8)
+    assert (found[FETCHED], found[ASKED]) == (0, 1)
+    assert found[SENT] == 2 * later_steps(unet_model(), 8)[SENT]
 
 
 def test_views_are_one_pass():
