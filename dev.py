@@ -8,6 +8,7 @@
                             benchmarks/bench.py: --ade DIR, --scenes clip long, ...)
     python dev.py speedups  what the host's speed-ups (EasyCache, ToMe, ...) save beside motion, and what they change
                             (more words go to benchmarks/speedups.py: --full, --only easycache, ...)
+    python dev.py training  what motion LoRAs teach in a small world (more words go to benchmarks/training.py)
     python dev.py fuzz      opens a thousand files that are broken on purpose (--files 50 --seed 17)
 
 What it brings lies in .dev/ and is used again; delete that folder to start afresh.
@@ -43,6 +44,7 @@ GIGABYTES_NEEDED = 8
 SCRIPTS = {
     "bench": "benchmarks/bench.py",
     "speedups": "benchmarks/speedups.py",
+    "training": "benchmarks/training.py",
     "fuzz": "tests/support/fuzz.py",
 }
 """Commands that are scripts, which more words go to."""

@@ -75,7 +75,9 @@ def test_a_pack_in_custom_nodes_uses_the_comfyui_around_it(dev, tmp_path, monkey
     assert dev.find_host(None, "0.27.0") == "0.27.0"
 
 
-@pytest.mark.parametrize(("command", "script"), [("bench", "bench.py"), ("speedups", "speedups.py")])
+@pytest.mark.parametrize(
+    ("command", "script"), [("bench", "bench.py"), ("speedups", "speedups.py"), ("training", "training.py")]
+)
 def test_measurements_get_their_words_and_the_comfyui(dev, tmp_path, monkeypatch, command, script):
     (tmp_path / "comfy").mkdir()
     (tmp_path / "main.py").touch()
