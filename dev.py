@@ -3,13 +3,16 @@
 
     python dev.py demo      an animation from a real ComfyUI, in output/
     python dev.py test      the tests, on a real ComfyUI (more words go to pytest: dev.py test tests/maths -k norm)
-    python dev.py matrix    the host and workflow tests on each ComfyUI that is supported
+    python dev.py matrix    the host and workflow tests on each ComfyUI that is supported, the browser's on each page,
+                            and newer Pythons and packages ("page 1.58.1" 0.20.1: these rows; more words go to pytest)
     python dev.py bench     seconds and memory beside the peers, on full-size random weights (more words go to
                             benchmarks/bench.py: --ade DIR, --scenes clip long, ...)
     python dev.py speedups  what the host's speed-ups (EasyCache, ToMe, ...) save beside motion, and what they change
                             (more words go to benchmarks/speedups.py: --full, --only easycache, ...)
     python dev.py training  what motion LoRAs teach in a small world (more words go to benchmarks/training.py)
     python dev.py fuzz      opens a thousand files that are broken on purpose (--files 50 --seed 17)
+    python dev.py soak      many prompts in one server, some of them cancelled (--prompts 200)
+    python dev.py mutate    which changes of the pure rooms no test sees (sampling/windows/fuse.py --most 60)
 
 What it brings lies in .dev/ and is used again; delete that folder to start afresh.
 """
@@ -25,6 +28,7 @@ import tarfile
 import tempfile
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
@@ -39,13 +43,41 @@ ARCHIVES = {
     "0.20.1": ("2.2.0", "d2e75736204b1f6e7eccd24a5e776ab8f7015c5be90355916348c0a974afc415"),
 }
 NEWEST = "0.30.0"
-TORCH = ["torch==2.11.0", "torchvision==0.26.0", "torchaudio==2.11.0"]  # one matching set
+TORCH = ("torch==2.11.0", "torchvision==0.26.0", "torchaudio==2.11.0")  # one matching set
 GIGABYTES_NEEDED = 8
+
+
+@dataclass(frozen=True)
+class Row:
+    """What `matrix` tests on."""
+
+    comfyui: str = NEWEST
+    tests: tuple[str, ...] = ("tests/host", "tests/workflow")
+    page: str = ""
+    """A comfyui-frontend-package in place of the one that this ComfyUI asks for."""
+    python: str = ""
+    """One that uv finds or fetches, in place of the one that runs this."""
+    packages: tuple[str, ...] = TORCH
+    """Beside what ComfyUI asks for."""
+    also: tuple[str, ...] = ()
+    """Installed afterwards, whatever ComfyUI asks for."""
+
+
+PAGES = ("1.47.12", "1.50.6", "1.54.12", "1.58.1")
+ROWS = {
+    **{version: Row(version) for version in reversed(ARCHIVES)},
+    **{f"page {page}": Row(page=page, tests=("tests/browser",)) for page in PAGES},
+    **{f"python {python}": Row(python=python) for python in ("3.10", "3.12", "3.13")},
+    "torch 2.14": Row(packages=("torch==2.14.0", "torchvision==0.29.0", "torchaudio==2.11.1")),
+    "newest": Row(also=("numpy", "einops", "safetensors", "comfy-kitchen", "comfy-aimdo")),
+}
 SCRIPTS = {
     "bench": "benchmarks/bench.py",
     "speedups": "benchmarks/speedups.py",
     "training": "benchmarks/training.py",
     "fuzz": "tests/support/fuzz.py",
+    "soak": "tests/support/soak.py",
+    "mutate": "tests/support/mutate.py",
 }
 """Commands that are scripts, which more words go to."""
 
@@ -55,7 +87,7 @@ def main() -> int:
     # Each of the many processes of a run would compile all its modules anew where the environment forbids to keep them.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     if arguments.command == "matrix":
-        return matrix()
+        return matrix(rest)
     host = find_host(arguments.comfyui, arguments.comfyui_version)
     if script := SCRIPTS.get(arguments.command):
         python = environment(host, "tests", *["benchmarks"] * script.startswith("benchmarks"))
@@ -87,36 +119,43 @@ def command_line() -> tuple[argparse.Namespace, list[str]]:
     )
     demo.add_argument("--motion-model", type=Path, metavar="FILE", help="your motion model; else a small one is built")
     arguments, rest = parser.parse_known_args()
-    if rest and arguments.command not in ("test", *SCRIPTS):
+    if rest and arguments.command not in ("test", "matrix", *SCRIPTS):
         parser.error(f"unknown: {' '.join(rest)}")
     return arguments, rest
 
 
-def matrix() -> int:
+def matrix(words: list[str]) -> int:
+    """words: names of rows (all where there is none), and words for pytest in place of each row's own tests."""
+    names, words = [word for word in words if word in ROWS], [word for word in words if word not in ROWS]
     rows, failed = [], False
-    for version in sorted(ARCHIVES, key=lambda text: [int(part) for part in text.split(".")]):
-        print(f"\n=== ComfyUI {version}", flush=True)
-        start = time.monotonic()
-        host = find_host(None, version)
-        log = DEV / f"matrix-{version}.log"
-        code = run_tests(environment(host), host, ["tests/host", "tests/workflow"], log)
-        lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    for name in names or ROWS:
+        row = ROWS[name]
+        print(f"\n=== {name}", flush=True)
+        start, log = time.monotonic(), DEV / f"matrix-{name.replace(' ', '-')}.log"
+        host = fetch_comfyui(row.comfyui)
+        try:
+            python = environment(host, "tests", row=row)
+            page = {"COMFYUI_PAGE": str(fetch_page(row.page))} if row.page else {}
+            code = run_tests(python, host, words or list(row.tests), log, page)
+            lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        except SystemExit as reason:  # it does not install
+            code, lines = 1, [str(reason)]
         rows.append(
-            (version, "passed" if code == 0 else "FAILED", f"{time.monotonic() - start:.0f} s", lines[-1].strip("= "))
+            (name, "passed" if code == 0 else "FAILED", f"{time.monotonic() - start:.0f} s", lines[-1].strip("= "))
         )
         failed |= code != 0
-    print(f"\n{'ComfyUI':10}{'result':10}{'time':>8}   pytest")
-    for version, result, seconds, closing in rows:
-        print(f"{version:10}{result:10}{seconds:>8}   {closing}")
+    print(f"\n{'on':16}{'result':10}{'time':>8}   pytest")
+    for name, result, seconds, closing in rows:
+        print(f"{name:16}{result:10}{seconds:>8}   {closing}")
     return int(failed)
 
 
-def run_tests(python: str, host: Path, words: list[str], log: Path | None = None) -> int:
-    """pytest in `python` on `host`; its output also goes to the file `log`."""
+def run_tests(python: str, host: Path, words: list[str], log: Path | None = None, more: dict | None = None) -> int:
+    """pytest in `python` on `host`; its output also goes to the file `log`. more: of the environment."""
     workers = str(os.cpu_count() or 1)
     command = [python, "-m", "pytest", "-n", workers, "--dist", "loadfile", *words]
     # One thread each: torch's threads of several processes only wait for each other.
-    environment = os.environ | {"COMFYUI_DIR": str(host), "OMP_NUM_THREADS": "1"}
+    environment = os.environ | {"COMFYUI_DIR": str(host), "OMP_NUM_THREADS": "1"} | (more or {})
     process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE if log else None)
     if log:
         with open(log, "wb") as file:
@@ -178,24 +217,36 @@ def fetch_comfyui(version: str) -> Path:
     return target
 
 
-def environment(host: Path, *folders: str) -> str:
+def fetch_page(version: str) -> Path:
+    """The static folder of a comfyui-frontend-package."""
+    target = DEV / f"page-{version}"
+    if not is_complete(target):
+        say(f"fetching the page {version}")
+        uv = [tool_environment(), "-m", "uv", "--quiet", "pip", "install", "--no-deps"]
+        with made_whole(target):
+            run([*uv, "--target", str(target), f"comfyui-frontend-package=={version}"], "the download of the page")
+    return target / "comfyui_frontend_package" / "static"
+
+
+def environment(host: Path, *folders: str, row: Row | None = None) -> str:
     """The Python of a virtual environment with everything that `host` and these folders (the tests) require."""
+    row = row or Row()
     requirements = [host / "requirements.txt"]
     requirements += [ROOT / folder / "requirements.txt" for folder in folders or ("tests",)]
-    wanted = [sys.version, *TORCH, *(path.read_text(encoding="utf-8") for path in requirements)]
+    others = [row.python, *row.also] if row.python or row.also else []
+    wanted = [sys.version, *row.packages, *(path.read_text(encoding="utf-8") for path in requirements), *others]
     target = DEV / f"venv-{hashlib.sha256(chr(0).join(wanted).encode()).hexdigest()[:10]}"
     if not is_complete(target):
         say("installing ComfyUI's requirements (about 6 GB the first time)")
-        tools = tool_environment()
+        uv = [tool_environment(), "-m", "uv", "--quiet"]
         check_space(GIGABYTES_NEEDED)
         with made_whole(target):
-            uv = [tools, "-m", "uv", "--quiet"]
-            run([*uv, "venv", "--python", sys.executable, str(target)], "making a virtual environment")
+            run([*uv, "venv", "--python", row.python or sys.executable, str(target)], "making a virtual environment")
+            install = [*uv, "pip", "install", "--python", python_of(target)]
             words = [word for path in requirements for word in ("-r", str(path))]
-            run(
-                [*uv, "pip", "install", "--python", python_of(target), *TORCH, *words],
-                "installing ComfyUI's requirements",
-            )
+            run([*install, *row.packages, *words], "installing ComfyUI's requirements")
+            if row.also:
+                run([*install, "--upgrade", *row.also], "installing newer packages")
     return python_of(target)
 
 

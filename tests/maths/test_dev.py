@@ -88,3 +88,34 @@ def test_measurements_get_their_words_and_the_comfyui(dev, tmp_path, monkeypatch
     assert dev.main() == 3
     python, path = f"python for {tmp_path} with tests benchmarks", ROOT / "benchmarks" / script
     assert called == [([python, str(path), "--full", "--steps", "4"], str(tmp_path))] and path.is_file()
+
+
+def test_a_matrix_runs_the_chosen_rows_on_the_chosen_tests(dev, monkeypatch, capsys):
+    ran = []
+
+    def run_tests(python, host, words, log, more):
+        ran.append((python, host.name, words, more))
+        log.parent.mkdir(parents=True, exist_ok=True)
+        log.write_text("=== 7 passed in 1.2s ===\n")
+        return len(ran) - 1
+
+    def environment(host, *folders, row):
+        if row.python:
+            dev.fail("no such Python")
+        return "python"
+
+    monkeypatch.setattr(dev, "run_tests", run_tests)
+    monkeypatch.setattr(dev, "environment", environment)
+    monkeypatch.setattr(dev, "fetch_comfyui", lambda version: Path(f"comfyui-{version}"))
+    monkeypatch.setattr(dev, "fetch_page", lambda version: Path(f"page-{version}"))
+    assert dev.matrix(["0.20.1", "page 1.58.1", "python 3.13"]) == 1
+    assert ran == [
+        ("python", "comfyui-0.20.1", ["tests/host", "tests/workflow"], {}),
+        ("python", "comfyui-0.30.0", ["tests/browser"], {"COMFYUI_PAGE": "page-1.58.1"}),
+    ]
+    table = capsys.readouterr().out.strip().splitlines()[-3:]
+    assert [line.split()[-1] for line in table] == ["1.2s", "1.2s", "Python"]
+    assert "passed" in table[0] and "FAILED" in table[1] and "FAILED" in table[2]
+    ran.clear()
+    dev.matrix(["tests/host/test_load.py", "page 1.47.12"])
+    assert ran == [("python", "comfyui-0.30.0", ["tests/host/test_load.py"], {"COMFYUI_PAGE": "page-1.47.12"})]

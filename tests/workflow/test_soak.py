@@ -1,0 +1,20 @@
+"""A server stays as it was, however many prompts it has run: a small share of `python dev.py soak`."""
+
+import soak
+
+NAMES = ["Text to Animation", "Steadier Frames with FreeInit", "MotionLoRA Camera Moves"]
+
+
+def test_many_prompts_leave_nothing_behind(server):
+    found = list(soak.soaked(server, prompts=22, names=NAMES))
+    more = soak.grown(found)
+    assert soak.is_flat(more), (more, found)
+    assert sum(each.cancelled for each in found) == 4
+
+
+def test_what_grows_is_seen():
+    still = [soak.Measured(900, 40, 20)] * 30
+    assert soak.is_flat(soak.grown(still))
+    for name, step in (("megabytes", 20), ("files", 1), ("threads", 1)):
+        rising = [soak.Measured(**(vars(each) | {name: 40 + step * at})) for at, each in enumerate(still)]
+        assert not soak.is_flat(soak.grown(rising))
