@@ -31,6 +31,14 @@ RUN = """new Promise((done, fail) => {
     app.queuePrompt(0, 1)
 })"""
 FORGET = "app.api.fetchApi('/free', {method: 'POST', body: JSON.stringify({unload_models: true, free_memory: true})})"
+CUT = """() => [...document.querySelectorAll('.animatediff-text, canvas.animatediff-plot')]
+    .filter(element => element.checkVisibility())
+    .filter(element => {
+        const bottom = element.closest('.dom-widget')?.getBoundingClientRect().bottom ?? Infinity
+        return element.scrollHeight > element.clientHeight + 1 || element.getBoundingClientRect().bottom > bottom + 1
+    })
+    .map(element => element.textContent || element.className)"""
+"""What is not seen whole, or lies beyond its place on the node."""
 LEFT, RIGHT, TOP, BOTTOM = 34, 10, 10, 16
 """Pixels of web/js/plot.js around the curve."""
 
@@ -133,6 +141,7 @@ def test_points_come_and_go_by_a_double_click(page, way):
 def test_prompts_are_dragged_over_the_frames(page, way):
     plot = Plot(page, "ADN_PromptTravel", 63, 1, prompts="0: a river in summer\n-16: the same river in snow")
     page.screenshot(path=SCREENSHOTS / f"plot prompts {way}.png")
+    assert page.evaluate(CUT) == []
     plot.drag((48, 0.5), (32, 0.5))
     assert plot.text("prompts") == "0: a river in summer\n-32: the same river in snow"
 
@@ -185,10 +194,12 @@ def test_lines_of_text_stay_when_a_run_has_ended(page, errors, way):
         assert any(text.startswith("AnimateDiff v3") for text in shown), shown
         assert "Noise schedule: AnimateDiff SD1.5" in shown
     page.screenshot(path=SCREENSHOTS / f"lines {way}.png")
+    assert page.evaluate(CUT) == []
+    nodes = example("Text to Animation")["nodes"]
     page.evaluate("app.loadGraphData(app.rootGraph.serialize())")  # and are no part of what is saved
     assert page.evaluate(
         "app.rootGraph._nodes.find(node => node.type === 'ADN_ApplyMotionModel').serialize().widgets_values.length"
-    ) == len(example("Text to Animation")["nodes"][3]["widgets_values"])
+    ) == next(len(each["widgets_values"]) for each in nodes if each["type"] == "ADN_ApplyMotionModel")
     assert not errors
 
 
@@ -212,6 +223,7 @@ def test_what_a_sampler_was_told_stays_and_comes_to_a_page_opened_afresh(server,
     page.evaluate(FORGET)
     lines = shown_after_a_run(page, 5)
     page.screenshot(path=SCREENSHOTS / f"lines of a sampler {way}.png")
+    assert page.evaluate(CUT) == []
     assert lines["KSampler"] == "5 frames are few: motion models need about 8 or more, and give noise below."
     assert lines["ADN_ApplyMotionModel"] == "Noise schedule: AnimateDiff SD1.5"
     afresh = ready(page.context.browser.new_page(), server)

@@ -10,10 +10,12 @@ const CURVE = "animatediff_curve"
 const EVENT = "animatediff_said"
 const LINE = 17 // pixels
 const HEIGHT = 72
+const MARGIN = 5 // around a widget, which the classic view takes from the height that it is given
 
-/** A widget of the page that is an element of ours: only shown, and not saved. */
+/** A widget of the page that is an element of ours, so many pixels high: only shown, and not saved. */
 export function shownWidget(node, name, element, height) {
-  const options = { serialize: false, hideOnZoom: false, getMinHeight: height, getMaxHeight: height }
+  const whole = () => height() + 2 * MARGIN
+  const options = { serialize: false, hideOnZoom: false, margin: MARGIN, getMinHeight: whole, getMaxHeight: whole }
   const widget = node.addDOMWidget(name, name, element, options)
   widget.serialize = false
   return widget
