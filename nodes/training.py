@@ -75,7 +75,7 @@ class TrainMotionLoRA(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="ADN_TrainMotionLoRA",
-            display_name="Train Motion LoRA",
+            display_name="Train Motion LoRA (AnimateDiff)",
             category=CATEGORY,
             description="Teaches a motion model one movement from clips, as a small file for Load Motion LoRA. Shows "
             "its progress, the loss and a sample clip while it runs. Cancel saves; Run goes on.",
@@ -150,7 +150,7 @@ class TrainMotionModel(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="ADN_TrainMotionModel",
-            display_name="Train Motion Model",
+            display_name="Train Motion Model (AnimateDiff)",
             category=CATEGORY,
             description="Trains a whole motion model on clips: a new one, or one that goes on learning. For many clips "
             "and many hours; for one movement, Train Motion LoRA is enough.",

@@ -28,7 +28,7 @@ class SaveMotionModel(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="ADN_SaveMotionModel",
-            display_name="Save Motion Model",
+            display_name="Save Motion Model (AnimateDiff)",
             category=CATEGORY,
             description="Writes a motion model to models/animatediff_models as it is here: adjusted, and with its "
             "motion LoRAs merged in.",
@@ -52,7 +52,7 @@ class SaveMotionLoRA(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="ADN_SaveMotionLoRA",
-            display_name="Save Motion LoRA",
+            display_name="Save Motion LoRA (AnimateDiff)",
             category=CATEGORY,
             description="Writes all motion LoRAs of a motion model to models/animatediff_motion_lora as one file, each "
             "at its strength.",
