@@ -79,7 +79,7 @@ def test_a_lora_changes_the_layers_that_they_have(theirs, lora):
 def test_a_lora_that_they_load(unet, motion, theirs, lora):
     pytest.importorskip("peft", reason="diffusers loads LoRAs with the package peft, which is not installed.")
     theirs.load_lora_adapter(str(lora.parent), weight_name=lora.name, prefix="unet")
-    with_it, _ = with_motion_lora(motion, load_motion_lora(str(lora)), 1.0)
-    found = predicted_noise(attach(unet[0], with_it, AS_DIFFUSERS), data("tiny_unet.io"))
     without = predicted_noise(attach(unet[0], motion, AS_DIFFUSERS), data("tiny_unet.io"))
+    with_it, _ = with_motion_lora(motion_of(unet[1], "v2"), load_motion_lora(str(lora)), 1.0)
+    found = predicted_noise(attach(unet[0], with_it, AS_DIFFUSERS), data("tiny_unet.io"))
     assert relative_error(found, noise_of(theirs)) < 1e-4 < relative_error(found, without)

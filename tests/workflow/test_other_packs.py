@@ -6,6 +6,7 @@ Each is found through an environment variable (`support/other_packs.py`), and sk
 import gzip
 import importlib.util
 import json
+import shutil
 from pathlib import Path
 
 import numpy
@@ -16,6 +17,8 @@ from comfy_server import ComfyServer, ServerError
 from other_packs import pack_folder
 from PIL import Image
 from safetensors.torch import load_file
+from small_graphs import add
+from training_graphs import FOLDERS, LORA, MODEL, training
 
 DATA = Path(__file__).resolve().parents[1] / "data"
 ADE_IDS = set(json.loads(gzip.decompress((DATA / "ade_nodes.json.gz").read_bytes())))
@@ -89,6 +92,44 @@ def test_prompts_are_mixed_as_theirs_are(both, server, mix):
     prompt["sampler"]["inputs"]["positive"] = ["travel", 0]
     our_own, their_own = latents_of(server, prompt), latents_of(both, prompt)
     assert our_own.shape[0] == 8 and our_own.allclose(their_own, atol=1e-4 * float(their_own.abs().max()))
+
+
+WIDTHS = {"(320, 640, 1280, 1280)": "(320, 320, 320, 320)", "middle_channel = 1280": "middle_channel = 320"}
+"""The other pack takes none but the public widths: those, and what our small models have."""
+
+
+@pytest.fixture(scope="module")
+def narrow(comfyui, base, tmp_path_factory):
+    """A copy of the other pack that takes our small models, beside this one."""
+    folder = tmp_path_factory.mktemp("narrow")
+    pack = shutil.copytree(pack_folder("ADE_DIR"), folder / "ComfyUI-AnimateDiff-Evolved")
+    module = pack / "animatediff" / "motion_module_ad.py"
+    text = module.read_text("utf-8")
+    for public, small in WIDTHS.items():
+        assert public in text
+        text = text.replace(public, small)
+    module.write_text(text, "utf-8")
+    with beside(comfyui, base, folder, [pack], []) as running:
+        yield running
+
+
+@pytest.mark.parametrize("stage", [LORA, MODEL])
+def test_what_is_trained_here_gives_the_same_clip_there(narrow, stage):
+    name = f"for_others_{FOLDERS[stage]}"
+    narrow.run(training(stage, name))
+    name = f"{name}.safetensors"
+    model = name if stage == MODEL else seeded.MOTION_MODEL
+    own, other = ours(graph(["ours", 0]), ["checkpoint", 0], model), graph(["theirs", 0])
+    words = {"model": ["checkpoint", 0], "model_name": model, "beta_schedule": "sqrt_linear (AnimateDiff)"}
+    if stage == LORA:
+        lora = add(own, "our lora", "ADN_LoadMotionLoRA", motion_model=["our file", 0], lora_name=name, strength=1.0)
+        own["ours"]["inputs"]["motion_model"] = lora
+        words["motion_lora"] = add(other, "their lora", "ADE_AnimateDiffLoRALoader", name=name, strength=1.0)
+    add(other, "theirs", "ADE_AnimateDiffLoaderGen1", **words)
+    here, there = latents_of(narrow, own), latents_of(narrow, other)
+    without = latents_of(narrow, ours(graph(["ours", 0]), ["checkpoint", 0]))
+    assert here.allclose(there, atol=1e-4 * float(here.abs().max()))
+    assert not here.allclose(without, atol=1e-2 * float(here.abs().max()))
 
 
 MISSING = [name for name in ("cv2", "skimage", "piexif") if importlib.util.find_spec(name) is None]
