@@ -21,9 +21,9 @@ node calls the UNet with patches of its own (PAG), where norms average over fram
 clip that goes on.
 
 A ControlNet's hints are cut in a shallow copy of it, one for all conds of a window, so that the host still batches
-them. Several windows go into one call where memory allows (one on the CPU), told by `options.VIDEOS_PER_COND`. The host
-reckons memory for what the UNet gets at once (`frames_in_call`); a frame of a long window counts half, as its layers go
-in chunks.
+them; once fitted to the latents they are kept for the run (`hints`). Several windows go into one call where memory
+allows (one on the CPU), told by `options.VIDEOS_PER_COND`. The host reckons memory for what the UNet gets at once
+(`frames_in_call`); a frame of a long window counts half, as its layers go in chunks.
 
 Where windows need nothing of each other, they can be shared out: `shares` gives each GPU of the process (the host's
 thread pool, as MultiGPU CFG Split makes it), and each member of a gang, windows side by side, and has them all back in
