@@ -17,6 +17,8 @@ LOADERS = {
     "LoraLoaderModelOnly",
     "ADN_LoadMotionModel",
     "ADN_LoadMotionLoRA",
+    "ADN_LoadSparseCtrl",
+    "ADN_CameraPath",
 }
 CHINESE, LINKS = re.compile("[\u4e00-\u9fff]"), re.compile(r"https?://[^\s)]+")
 HOSTS = {"batch_size", "denoise", "amount", "length", "scale_by", "multiplier", "duration", "steps", "seed", "fps"}

@@ -192,6 +192,30 @@ def controlnet(shapes: dict[str, tuple[int, ...]]) -> State:
     return state
 
 
+def sparse(shapes: dict[str, tuple[int, ...]], seed: int = 0) -> State:
+    """SparseCtrl under guoyww's names, without motion of its own: clouds go to the pictures, or are bright where a
+    drawing is, in the frames that have one.
+
+    seed: of no effect, since nothing is random.
+    """
+    state, embedding = zeros(shapes), "controlnet_cond_embedding."
+    rgb_pictures = f"{embedding}weight" in shapes
+    for key in shapes:
+        if key.endswith("downsamplers.0.conv.weight"):
+            blur(state, key, list(range(4)))
+        elif key.startswith(embedding) and key.endswith("weight") and not rgb_pictures:
+            colours = range(3) if key == f"{embedding}conv_in.weight" else (0,)
+            for colour in colours:
+                put(state, key, [0], [colour], 1.2)  # silu makes it a little less each time
+    for k, places in enumerate(SIGNS):
+        if rgb_pictures:
+            put(state, f"{embedding}weight", [k], [k])
+        for channel, sign in places:
+            value, source = (PICTURE, k) if rgb_pictures else (HINT * float(luminance()[k]), 0)
+            put(state, "controlnet_down_blocks.5.weight", [channel], [source], sign * value)
+    return state
+
+
 def image_encoder(shapes: dict[str, tuple[int, ...]]) -> State:
     """AnimateLCM-I2V's image encoder: the picture's latents at half of their size, for the clouds to go there."""
     state = zeros({key: shape for key, shape in shapes.items() if key.startswith("img_encoder.")})

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from cameras import camera_state
 from clouds import motion_model as cloud_motion
+from clouds import sparse as cloud_sparse
 from comfy_server import ROOT, link
 from sparse import sparse_state
 from weights import filled, motion_lora_state, motion_state
@@ -45,8 +46,8 @@ def make_models(base: Path, *more: str) -> None:
     made[models / "checkpoints" / CHECKPOINT] = lambda: of_the_host("checkpoint_state", clouds)
     if "all" in more:
         made[models / "controlnet" / CONTROLNET] = lambda: of_the_host("controlnet_state", clouds)
-        made[models / "controlnet" / SPARSE_RGB] = lambda: halved(sparse_state("rgb", CHANNELS))
-        made[models / "controlnet" / SPARSE_SCRIBBLE] = lambda: halved(sparse_state("scribble", CHANNELS))
+        made[models / "controlnet" / SPARSE_RGB] = lambda: sparse("rgb", clouds)
+        made[models / "controlnet" / SPARSE_SCRIBBLE] = lambda: sparse("scribble", clouds)
         made[models / "animatediff_models" / ANIMATELCM_I2V] = lambda: motion("animatelcm_i2v", CHANNELS, clouds)
         made[models / "animatediff_models" / PIA] = lambda: motion("pia", CHANNELS, clouds)
         made[models / "animatediff_models" / CAMERA] = lambda: halved(camera(clouds))
@@ -94,6 +95,10 @@ LAYER = "lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn1_to_q"
 def motion(family: str, channels: tuple[int, ...], clouds: bool) -> dict:
     build = cloud_motion if clouds else filled
     return halved(motion_state(family, channels, build=build))
+
+
+def sparse(kind: str, clouds: bool) -> dict:
+    return halved(sparse_state(kind, CHANNELS, build=cloud_sparse if clouds else filled))
 
 
 def camera(clouds: bool) -> dict:

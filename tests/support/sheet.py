@@ -18,7 +18,7 @@ COLORS = ("#3f789e", "#3f789e", "#8a5aa8", "#a1309b", "#b58b2a", "#8a8a8a", "#6f
 GROUP_OF = {
     FILES: "CheckpointLoaderSimple ADN_LoadMotionModel ADN_LoadMotionLoRA LoraLoaderModelOnly ControlNetLoader "
     "LoadImage LoadVideo LoadAudio Video_Slice GetVideoComponents ImageFromBatch ImageScale ImageScaleToTotalPixels "
-    "ImageBatch FrameInterpolationModelLoader ADN_LoadSparseCtrl",
+    "ImageBatch ImageInvert FrameInterpolationModelLoader ADN_LoadSparseCtrl",
     CLIPS: "ADN_ClipDataset ADN_StillsDataset ADN_ClipsFromImages ADN_ClipsFromLatents ADN_CameraMove ADN_EncodeClips",
     TRAINING: "ADN_TrainMotionLoRA ADN_TrainMotionModel ADN_TrainDomainAdapter ADN_TrainingOptions",
     WORDS: "CLIPTextEncode ADN_PromptTravel ADN_PromptList",

@@ -9,6 +9,7 @@ from workflows import nodes_of
 FILES = {
     "ckpt_name": seeded.CHECKPOINT,
     "model_name": seeded.MOTION_MODEL,
+    "camera_file": seeded.CAMERA,
     "control_net_name": seeded.CONTROLNET,
     "lora_name": seeded.LORA,
     "file": seeded.VIDEO,
@@ -18,11 +19,15 @@ FILES = {
 """The small files, by the inputs that name them."""
 
 DATA_SETS = {"ADN_StillsDataset", "ADN_ClipsFromImages"}
-OF_A_KIND = {
-    ("ADN_LoadMotionLoRA", "lora_name"): seeded.MOTION_LORA,
-    ("ADN_LoadSparseCtrl", "control_net_name"): seeded.SPARSE_RGB,
-}
+OF_A_KIND = {("ADN_LoadMotionLoRA", "lora_name"): seeded.MOTION_LORA}
 """Where the node wants another kind of file."""
+
+KINDS = {
+    ("model_name", "i2v"): seeded.ANIMATELCM_I2V,
+    ("control_net_name", "sparsectrl_rgb"): seeded.SPARSE_RGB,
+    ("control_net_name", "sparsectrl_scribble"): seeded.SPARSE_SCRIBBLE,
+}
+"""Input, and a part of the name that it asks for -> the small file."""
 
 
 def small(prompt: dict, pixels: int = 64, steps: int = 2, frames: int | None = None) -> dict:
@@ -52,7 +57,7 @@ def small(prompt: dict, pixels: int = 64, steps: int = 2, frames: int | None = N
 
 def small_file(name: str, wanted: str) -> str:
     """The small file for the one that the input `name` asks for."""
-    return seeded.ANIMATELCM_I2V if name == "model_name" and "i2v" in wanted else FILES[name]
+    return next((file for (each, mark), file in KINDS.items() if each == name and mark in wanted), FILES[name])
 
 
 def images_in(file: Path) -> list[Image.Image]:

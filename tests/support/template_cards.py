@@ -61,8 +61,26 @@ def scene(side: int, place: float) -> Image.Image:
     return picture
 
 
+def sketch(side: int) -> Image.Image:
+    """The boat and the sun in dark lines on white paper."""
+    picture = Image.new("RGB", (side, side), (255, 255, 255))
+    draw, wide = ImageDraw.Draw(picture), max(side // 40, 1)
+    for shape in (
+        [(0.36, 0.64), (0.36, 0.30), (0.54, 0.64), (0.36, 0.64)],
+        [(0.26, 0.67), (0.58, 0.67), (0.51, 0.77), (0.33, 0.77), (0.26, 0.67)],
+        [(0.04, 0.62), (0.96, 0.62)],
+    ):
+        draw.line([(side * x, side * y) for x, y in shape], fill=GROUND, width=wide)
+    draw.ellipse([side * edge for edge in (0.62, 0.16, 0.84, 0.38)], outline=GROUND, width=wide)
+    return picture
+
+
+SKETCH, STORY = "sketch.png", [f"story_{number}.png" for number in range(4)]
+"""Files in input: a drawing, and four pictures of one story."""
+
+
 def save_inputs(folder: Path, side: int = 256, count: int = 24) -> None:
-    """The picture, transparent where it may change, and the video."""
+    """The picture, transparent where it may change, the drawing, those of a story, and the video."""
     import numpy as np
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -70,6 +88,9 @@ def save_inputs(folder: Path, side: int = 256, count: int = 24) -> None:
     ImageDraw.Draw(kept).ellipse([side * edge for edge in REGION], fill=0)
     picture.putalpha(kept)
     picture.save(folder / seeded.PICTURE)
+    sketch(side).save(folder / SKETCH)
+    for number, name in enumerate(STORY):
+        scene(side, number / 3).save(folder / name)
     (folder / seeded.PICTURES).mkdir(exist_ok=True)
     for number in range(2):
         scene(side, number).save(folder / seeded.PICTURES / f"{number}.png")
@@ -276,9 +297,26 @@ def use_your_lora(card: Image.Image, run: Run) -> None:
     strip(card, spread(run.frames, 4, 104), 290)
 
 
+def storyboard(card: Image.Image, run: Run) -> None:
+    strip(card, spread([scene(200, number / 3) for number in range(4)], 4, 104), 60, ACCENT)
+    for x in (88, 204, 320, 436):
+        arrow(card, (x, 184), (x - (x - 256) * 0.1, 236))
+    shots = spread(run.frames, 14, 56)
+    strip(card, shots[:7], 270, gap=10)
+    strip(card, shots[7:], 370, gap=10)
+
+
+def sketch_to_animation(card: Image.Image, run: Run) -> None:
+    put(card, spread([sketch(400)], 1, 170)[0], 171, 40)
+    arrow(card, (256, 226), (256, 290))
+    strip(card, spread(run.frames, 4, 104), 330)
+
+
 CARDS: dict[str, Card] = {
     "Text to Animation": text_to_animation,
     "Picture to Animation": picture_to_animation,
+    "Storyboard to Animation": storyboard,
+    "Sketch to Animation": sketch_to_animation,
     "Long Animation": long_animation,
     "Seamless Loop": seamless_loop,
     "Prompt Travel": prompt_travel,
@@ -302,12 +340,16 @@ ALSO = {
     "Long Animation with ControlNet": "Canny",
 }
 """A node on the way whose frames are on the card, too: the first of that type."""
+DRAWN = {"Storyboard to Animation": STORY, "Sketch to Animation": [SKETCH]}
+"""Files for its Load Image nodes, from the first on."""
 WITHOUT = {"Steadier Frames with FreeInit": "ADN_FreeInit"}
 """A node without which the template also runs, for comparison."""
 
 
 def run_template(server: ComfyServer, name: str) -> Run:
     prompt = small(to_prompt(example(name), server.get("/object_info")))
+    for inputs, file in zip(nodes_of(prompt, "LoadImage"), DRAWN.get(name, ()), strict=False):
+        inputs["image"] = file
     others = {}
     if kind := WITHOUT.get(name):
         others["without"] = frames_of(server, without(prompt, kind))["SaveAnimatedWEBP"]

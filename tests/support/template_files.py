@@ -19,6 +19,9 @@ SEEDED = {
 """Folder under models -> the seeded file for whatever a template wants from there."""
 OF_A_KIND = {
     "AnimateLCM_sd15_i2v.ckpt": seeded.ANIMATELCM_I2V,
+    "CameraCtrl.ckpt": seeded.CAMERA,
+    "v3_sd15_sparsectrl_rgb.ckpt": seeded.SPARSE_RGB,
+    "v3_sd15_sparsectrl_scribble.ckpt": seeded.SPARSE_SCRIBBLE,
     "sd_xl_base_1.0.safetensors": seeded.SDXL_CHECKPOINT,
     "hsxl_temporal_layers.f16.safetensors": seeded.HOTSHOT,
 }
