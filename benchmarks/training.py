@@ -29,7 +29,8 @@ from small_training import Silent  # noqa: E402
 
 TAUGHT = {
     "left": (lambda: drifting.clips(160, 7, "left"), MOVING),
-    "right": (lambda: drifting.clips(160, 7, "right"), MOVING),
+    "right": (lambda: drifting.clips(160, 7, "right"), MOVING | {"steps": 700}),
+    "right, 500 steps": (lambda: drifting.clips(160, 7, "right"), MOVING),
     "up": (lambda: drifting.clips(160, 7, "up"), MOVING),
     "still pictures, pan right": (lambda: drifting.panned(160, 8, "pan right"), MOVING),
     "bright": (lambda: drifting.clips(32, 5, bright=0.3), {}),
