@@ -35,6 +35,7 @@ GROWS = {
     "ADN_LoadMotionLoRA": 70,
     "ADN_ApplyMotionModel": 50,
     "ADN_ContextWindows": 60,
+    "ADN_ClipGrid": 60,
     "CheckpointLoaderSimple": 58,
     "ControlNetLoader": 58,
     "LoraLoaderModelOnly": 58,

@@ -312,6 +312,25 @@ def sketch_to_animation(card: Image.Image, run: Run) -> None:
     strip(card, spread(run.frames, 4, 104), 330)
 
 
+def wide(card: Image.Image, frame: Image.Image, y: float, width: float = 440) -> None:
+    """A frame that is wider than high, in the middle of the card's width."""
+    size = round(width * DETAIL), round(width * DETAIL * frame.height / frame.width)
+    put(card, frame.resize(size, Image.Resampling.LANCZOS), (SIZE - width) / 2, y)
+
+
+def four_prompts(card: Image.Image, run: Run) -> None:
+    """The grid at two moments."""
+    wide(card, run.frames[0], 38)
+    arrow(card, (256, 234), (256, 270))
+    wide(card, run.frames[-1], 284)
+
+
+def two_settings(card: Image.Image, run: Run) -> None:
+    arrow(card, (60, 66), (470, 66))
+    arrow(card, (26, 96), (26, 440), SECOND)
+    wide(card, run.frames[len(run.frames) // 2], 100, 420)
+
+
 CARDS: dict[str, Card] = {
     "Text to Animation": text_to_animation,
     "Picture to Animation": picture_to_animation,
@@ -324,6 +343,8 @@ CARDS: dict[str, Card] = {
     "MotionLoRA Camera Moves": camera_moves,
     "Steadier Frames with FreeInit": steadier,
     "SDXL Animation": sdxl,
+    "Grid of Prompts": four_prompts,
+    "Compare Two Settings": two_settings,
     "Upscale an Animation": upscale,
     "Video to Video": video_to_video,
     "Long Animation with ControlNet": controlnet,

@@ -37,6 +37,8 @@ OF_ANOTHER_SIZE = {
     "Animation in Pieces": (40, (64, 64)),
     "Upscale an Animation": (16, (96, 96)),
     "Video to Video": (16, (104, 104)),
+    "Grid of Prompts": (16, (296, 128)),
+    "Compare Two Settings": (16, (270, 186)),
     "Inpaint a Region": (16, (96, 96)),
 }
 """Template -> its frames and pixels when it is `small`, where they are not those of its empty latents."""
