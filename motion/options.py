@@ -45,6 +45,8 @@ class MotionRun:
     """The sampler's."""
     first_frame: int = 0
     """The index in the whole clip of the first frame that is sampled; more than 0 where a clip goes on."""
+    adds_noise: bool = True
+    """Whether the sampler does, whatever noise it is then given."""
     calls: int = 0
     """UNet calls in which every motion module ran."""
     guided: bool = False

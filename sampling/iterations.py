@@ -57,7 +57,8 @@ def sample_repeatedly(
 ):
     """SAMPLER_SAMPLE wrapper. noise, latent_image: frames c h w, as the UNet sees them, on its device."""
     settings: Iterations = guider.model_patcher.get_attachment(ITERATIONS)
-    if not noise.any():
+    run: MotionRun = extra_args["model_options"]["transformer_options"][KEY]
+    if not run.adds_noise:
         log.info("This sampler adds no noise, so there is nothing to iterate: sampled once.")
         return executor(guider, sigmas, extra_args, callback, noise, latent_image, denoise_mask, disable_pbar)
     if settings.count > 1 and float(sigmas[-1]) > 0:
@@ -65,7 +66,6 @@ def sample_repeatedly(
             "Iterations (FreeInit) need a finished clip each time, and this sampler stops before its last step. "
             "Let it take every step: KSampler, or return_with_leftover_noise off."
         )
-    run: MotionRun = extra_args["model_options"]["transformer_options"][KEY]
     run.iterations = settings.count
     start = Start(settings, guider, run, noise, latent_image)
     result = latent_image

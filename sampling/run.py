@@ -89,6 +89,7 @@ def sample_with_motion(
             run.steps_before = steps_before(sigmas, guider.model_patcher.get_model_object("model_sampling"))
         if gang is not None:
             gang.check_same(words_for(noise.shape, sigmas, run.seed, handler))
+        run.adds_noise = bool(noise.any())
         noise = chosen_noise(noise_options(guider.model_patcher), noise, run.seed, handler, run.first_frame)
         options["transformer_options"] |= {KEY: run, "ad_params": ad_params(frames, run, None)}
         told = following(run, steps, ClipPreview(guider.model_patcher, frames), callback)

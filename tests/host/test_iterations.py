@@ -90,6 +90,12 @@ def test_no_noise_is_sampled_once(sd15, caplog):
     assert len(seen) == 1 and "nothing to iterate" in caplog.text
 
 
+def test_empty_noise_that_is_chosen_is_sampled_over_and_over(sd15):
+    model = with_noise(sd15, Layer(Draw("empty"), REPLACE))
+    seen, _ = starts_of(with_iterations(model, Iterations(2, FreeInit(manner=DINKINIT))))
+    assert len(seen) == 2 and not seen[0][0].any() and seen[1][0].any()
+
+
 def test_windows_move_alike_in_every_iteration(sd15):
     """The step that chooses a step's windows is the iteration's own, not counted on from the last one."""
     model = animated(sd15, motion_model())
