@@ -36,8 +36,9 @@ SENT = """text => {
     told('progress_text', {nodeId: id, text, promptId: 'x'})
     told('executed', {node: id, display_node: id, prompt_id: 'x', output: {animatediff_text: [text], text: [text]}})
 }"""
-ADDED = """() => window.ran ?? [...document.querySelectorAll('img[onerror], [src="x"]')].map(each => each.outerHTML)
-    .join()"""
+ADDED = """() => window.ran ?? [...document.querySelectorAll('[onerror], .animatediff-text *')]
+    .map(each => each.outerHTML).join()"""
+"""What became part of the page. ComfyUI's own texts under nodes may be HTML: the page takes out what would run."""
 LINES = "() => [...document.querySelectorAll('.animatediff-text')].map(each => each.textContent).join(' ')"
 
 
