@@ -29,6 +29,8 @@ PICTURE = "square.png"
 PICTURES = "pictures"
 """A folder of them, to train on."""
 POSES = "poses.txt"
+SOUND = "pulses.wav"
+INTERPOLATION = "small_rife.safetensors"
 CHANNELS = (320, 320, 320, 320)
 """The small checkpoint has SD1.5's blocks, all on 320 channels."""
 
@@ -37,11 +39,12 @@ def make_models(base: Path, *more: str) -> None:
     """models/checkpoints, models/animatediff_models, ... and input/, as in a ComfyUI. What is there is used again.
 
     more: "all" also makes motion models that start from a picture, CameraCtrl, a ControlNet, SparseCtrls, LoRAs, a
-    video, a picture and camera poses; "sdxl" an SDXL checkpoint and its motion model. "clouds": checkpoints, motion
-    models and the ControlNet are of `clouds`, which show something.
+    model for frame interpolation, a video, a picture, a sound and camera poses; "sdxl" an SDXL checkpoint and its
+    motion model. "clouds": checkpoints, motion models and the ControlNet are of `clouds`, which show something.
     """
     clouds = "clouds" in more
-    models, video, picture = base / "models", base / "input" / VIDEO, base / "input" / PICTURE
+    models = base / "models"
+    video, picture, sound = (base / "input" / name for name in (VIDEO, PICTURE, SOUND))
     made = {models / "animatediff_models" / MOTION_MODEL: lambda: motion("v3", CHANNELS, clouds)}
     made[models / "checkpoints" / CHECKPOINT] = lambda: of_the_host("checkpoint_state", clouds)
     if "all" in more:
@@ -54,6 +57,9 @@ def make_models(base: Path, *more: str) -> None:
         made[models / "animatediff_motion_lora" / MOTION_LORA] = lambda: halved(motion_lora(clouds))
         pair = {f"{LAYER}.lora_down.weight": (4, 320), f"{LAYER}.lora_up.weight": (320, 4)}
         made[models / "loras" / LORA] = lambda: filled(pair)
+        made[models / "frame_interpolation" / INTERPOLATION] = lambda: of_the_host("interpolation_state", clouds)
+        if not sound.exists():
+            save_sound(sound)
         if not video.exists():
             save_video(video)
         if not picture.exists():
@@ -130,6 +136,22 @@ def of_the_host(maker: str, clouds: bool) -> dict:
     import unets
 
     return getattr(unets, maker)(clouds)
+
+
+def save_sound(path: Path, rate: int = 8_000, seconds: float = 3.0) -> None:
+    """A low tone that comes and goes twice a second."""
+    import math
+    import wave
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(rate)
+        for index in range(round(rate * seconds)):
+            fade = math.exp(-6 * (index / rate * 2 % 1))
+            level = round(20_000 * fade * math.sin(2 * math.pi * 80 * index / rate))
+            file.writeframes(level.to_bytes(2, "little", signed=True))
 
 
 def save_video(path: Path, frames: int = 24, size: int = 64) -> None:

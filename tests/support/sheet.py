@@ -39,6 +39,7 @@ GROWS = {
     "CheckpointLoaderSimple": 58,
     "ControlNetLoader": 58,
     "LoraLoaderModelOnly": 58,
+    "FrameInterpolationModelLoader": 58,
     "LoadVideo": 40,
     "LoadImage": 40,
     "ADN_TrainMotionLoRA": 340,

@@ -15,11 +15,15 @@ FILES = {
     "file": seeded.VIDEO,
     "image": seeded.PICTURE,
     "folder": seeded.PICTURES,
+    "audio": seeded.SOUND,
 }
 """The small files, by the inputs that name them."""
 
 DATA_SETS = {"ADN_StillsDataset", "ADN_ClipsFromImages"}
-OF_A_KIND = {("ADN_LoadMotionLoRA", "lora_name"): seeded.MOTION_LORA}
+OF_A_KIND = {
+    ("ADN_LoadMotionLoRA", "lora_name"): seeded.MOTION_LORA,
+    ("FrameInterpolationModelLoader", "model_name"): seeded.INTERPOLATION,
+}
 """Where the node wants another kind of file."""
 
 KINDS = {

@@ -331,6 +331,26 @@ def two_settings(card: Image.Image, run: Run) -> None:
     wide(card, run.frames[len(run.frames) // 2], 100, 420)
 
 
+def dance(card: Image.Image, run: Run) -> None:
+    """A sound that beats, above the clip."""
+    for index in range(40):
+        x, beat = 60 + index * 10, index % 4 == 0
+        height = 70 * abs(math.sin(index * 0.9)) * (0.4 + 0.6 * beat)
+        line(card, [(x, 130 - height), (x, 130 + height)], SECOND if beat else ACCENT, 5)
+    shots = spread(run.frames, 8, 104)
+    strip(card, shots[:4], 230)
+    strip(card, shots[4:], 360)
+
+
+def slow_motion(card: Image.Image, run: Run) -> None:
+    """Frames of the clip, and many more between them."""
+    strip(card, spread(run.others["VAEDecode"], 4, 104), 60)
+    arrow(card, (256, 186), (256, 240))
+    shots = spread(run.frames, 18, 64)
+    for row in range(3):
+        strip(card, shots[6 * row : 6 * row + 6], 264 + row * 78, SECOND)
+
+
 CARDS: dict[str, Card] = {
     "Text to Animation": text_to_animation,
     "Picture to Animation": picture_to_animation,
@@ -354,11 +374,14 @@ CARDS: dict[str, Card] = {
     "Train a Camera Move from Pictures": train_camera_move,
     "Train Motion from One Video": train_one_video,
     "Use Your Motion LoRA": use_your_lora,
+    "Dance to Music": dance,
+    "Smooth Slow Motion": slow_motion,
 }
 ALSO = {
     "Upscale an Animation": "KSampler",
     "Video to Video": "ImageScaleToTotalPixels",
     "Long Animation with ControlNet": "Canny",
+    "Smooth Slow Motion": "VAEDecode",
 }
 """A node on the way whose frames are on the card, too: the first of that type."""
 DRAWN = {"Storyboard to Animation": STORY, "Sketch to Animation": [SKETCH]}

@@ -15,6 +15,7 @@ SEEDED = {
     "animatediff_motion_lora": seeded.MOTION_LORA,
     "controlnet": seeded.CONTROLNET,
     "loras": seeded.LORA,
+    "frame_interpolation": seeded.INTERPOLATION,
 }
 """Folder under models -> the seeded file for whatever a template wants from there."""
 OF_A_KIND = {
@@ -26,7 +27,7 @@ OF_A_KIND = {
     "hsxl_temporal_layers.f16.safetensors": seeded.HOTSHOT,
 }
 """A file of another kind that a template wants -> the seeded one."""
-INPUTS = {"LoadImage": seeded.PICTURE, "LoadVideo": seeded.VIDEO}
+INPUTS = {"LoadImage": seeded.PICTURE, "LoadVideo": seeded.VIDEO, "LoadAudio": seeded.SOUND}
 MADE_HERE = {"ADN_LoadMotionLoRA": ("animatediff_motion_lora", seeded.MOTION_LORA)}
 """What a user has trained, where the template names no file to get: node -> its folder under models, the seeded one."""
 

@@ -114,3 +114,10 @@ def whole_checkpoint(
     state = {key: value.half() for key, value in (state | filled(encoders)).items()}
     numbers = {f"first_stage_model.{key}": value.clone() for key, value in vae.items() if not value.ndim}
     return numbers | state
+
+
+def interpolation_state(_clouds: bool = False) -> dict[str, torch.Tensor]:
+    """Of the host's frame interpolation (RIFE), small; it sees no movement, so frames between two are their mean."""
+    from comfy_extras.frame_interpolation_models.ifnet import IFNet
+
+    return {key: torch.zeros_like(value) for key, value in IFNet(channels=(8,) * 5).state_dict().items()}
