@@ -7,6 +7,7 @@
                             and newer Pythons and packages ("page 1.58.1" 0.20.1: these rows; more words go to pytest)
     python dev.py bench     seconds and memory beside the peers, on full-size random weights (more words go to
                             benchmarks/bench.py: --ade DIR, --scenes clip long, ...)
+    python dev.py gpu       all that is to be measured on a GPU, within ten minutes (--ade DIR, --only clips long ...)
     python dev.py counts    what a step asks of a GPU: launches, copies, waits (--scenes views control ...)
     python dev.py speedups  what the host's speed-ups (EasyCache, ToMe, ...) save beside motion, and what they change
                             (more words go to benchmarks/speedups.py: --full, --only easycache, ...)
@@ -74,6 +75,7 @@ ROWS = {
 }
 SCRIPTS = {
     "bench": "benchmarks/bench.py",
+    "gpu": "benchmarks/gpu.py",
     "counts": "benchmarks/counts.py",
     "speedups": "benchmarks/speedups.py",
     "training": "benchmarks/training.py",

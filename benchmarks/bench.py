@@ -8,6 +8,7 @@ this project. Prints tables; --out NAME also writes benchmarks/NAME.json and the
 """
 
 import argparse
+import contextlib
 import json
 import os
 import platform
@@ -15,7 +16,7 @@ import subprocess
 import sys
 from dataclasses import dataclass, replace
 from datetime import date
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from statistics import median
 
@@ -27,7 +28,12 @@ from contender import ANSWER, CONTENDERS  # noqa: E402
 from safetensors.torch import save_file  # noqa: E402
 from weights import SD15_CHANNELS, SDXL_CHANNELS, motion_state  # noqa: E402
 
-MOTION = {"sd15": ("v2", SD15_CHANNELS), "sdxl": ("sdxl", SDXL_CHANNELS)}
+MOTION = {
+    "sd15": ("v2", SD15_CHANNELS),
+    "sdxl": ("sdxl", SDXL_CHANNELS),
+    "small-sd15": ("v2", (32, 64, 128, 128)),
+    "small-sdxl": ("sdxl", (32, 64, 128)),
+}
 
 
 @dataclass(frozen=True)
@@ -101,14 +107,9 @@ def weights_folder(arch: str, dtype: str) -> Path:
 def run_scene(scene: Scene, arguments: argparse.Namespace) -> list[dict]:
     """A row for each contender: seconds of each round after the first, first step, memory."""
     folder = weights_folder(scene.arch, arguments.dtype)
-    options = ["--weights", str(folder), "--arch", scene.arch, "--dtype", arguments.dtype]
-    options += ["--ade", str(arguments.ade)] if arguments.ade else []
-    options += ["--compile"] if arguments.compile else []
+    options = options_of(scene.arch, arguments)
     wanted = [each for each in scene.contenders if each[0] in arguments.contenders]
-    if not (folder / "unet.safetensors").exists():  # one process makes it, the others find it
-        maker = Process("plain", options)
-        maker("step", frames=1, size=8)
-        maker.close()
+    make_checkpoint(folder, options)
     rows = [{"contender": name, "plan": plan, "seconds": []} for name, plan in wanted]
     if scene.takes_minutes and not torch.cuda.is_available():
         for row in rows:
@@ -117,6 +118,21 @@ def run_scene(scene: Scene, arguments: argparse.Namespace) -> list[dict]:
         take_turns(rows, scene, scene, arguments.rounds, options, folder)
     compare(rows, folder)
     return rows
+
+
+def options_of(arch: str, arguments: argparse.Namespace) -> list[str]:
+    """The words for a contender."""
+    options = ["--weights", str(weights_folder(arch, arguments.dtype)), "--arch", arch, "--dtype", arguments.dtype]
+    options += ["--ade", str(arguments.ade)] if arguments.ade else []
+    return options + (["--compile", arguments.compile] if arguments.compile else [])
+
+
+def make_checkpoint(folder: Path, options: list[str]) -> None:
+    """One process makes it, the others find it."""
+    if not (folder / "unet.safetensors").exists():
+        maker = Process("plain", options)
+        maker("step", frames=1, size=8)
+        maker.close()
 
 
 def take_turns(rows: list[dict], first: Scene, scene: Scene, rounds: int, options: list[str], folder: Path) -> None:
@@ -209,7 +225,9 @@ def machine() -> str:
         cpu = next(line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name"))
         name = f"{os.cpu_count()} cores of {cpu.split(':')[1].strip()}"
     host = Path(os.environ.get("COMFYUI_DIR", "")).name
-    versions = f"Python {platform.python_version()}, torch {torch.__version__}, diffusers {version('diffusers')}"
+    versions = f"Python {platform.python_version()}, torch {torch.__version__}"
+    with contextlib.suppress(PackageNotFoundError):
+        versions += f", diffusers {version('diffusers')}"
     return f"{date.today()}, {name}, {host}, {versions}"
 
 
@@ -242,7 +260,9 @@ def main() -> None:
     parser.add_argument("--contenders", nargs="+", choices=CONTENDERS, default=list(CONTENDERS))
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--dtype", default="float32", choices=["float32", "float16", "bfloat16"])
-    parser.add_argument("--compile", action="store_true", help="every UNet behind TorchCompileModel")
+    parser.add_argument(
+        "--compile", nargs="?", const="inductor", metavar="BACKEND", help="every UNet behind TorchCompileModel"
+    )
     parser.add_argument("--loading", action="store_true", help="also load and import times")
     parser.add_argument("--arithmetic", action="store_true", help="also what the arithmetic asks for")
     parser.add_argument("--out", help="name of the files to write in benchmarks/")

@@ -34,7 +34,7 @@ class Plain:
 
     def __init__(self, arguments: argparse.Namespace):
         self.arguments = arguments
-        host.enter_host(host.find_host())
+        host.enter_host(host.find_host(), arguments.fast)
         import torch
 
         torch.set_num_threads(os.cpu_count() or 1)
@@ -77,7 +77,7 @@ class Plain:
             denoised, found["answer"] = measured(lambda: denoiser(x, level, **(extra_args or {})), flops)
             return denoised
 
-        width = 2048 if self.arguments.arch == "sdxl" else 768
+        width = 2048 if self.arguments.arch.endswith("sdxl") else 768
         clip = latents(frames, size, size)
         result = comfy.sample.sample_custom(
             model,
@@ -108,7 +108,7 @@ class Plain:
             return model
         from comfy_extras.nodes_torch_compile import TorchCompileModel
 
-        return TorchCompileModel.execute(model, "inductor").result[0]
+        return TorchCompileModel.execute(model, self.arguments.compile).result[0]
 
     @property
     def motion_file(self) -> str:
@@ -136,6 +136,40 @@ class Ours(Plain):
         if plan == "windows":
             model = with_windows(model, WindowPlan(context_length=LENGTH, context_overlap=OVERLAP))
         return self.compiled(model)
+
+    def profile(self, frames: int, size: int) -> dict:
+        """Seconds of a step by kind of operation, launches, and waits."""
+        import measures
+
+        return self.measured_in(measures.profiled, frames, size)
+
+    def activations(self, frames: int, size: int) -> dict:
+        """The most that a step holds beside weights, and what the host reckons with: bytes."""
+        import measures
+
+        return self.measured_in(measures.activations, frames, size)
+
+    def measured_in(self, measure, frames: int, size: int) -> dict:
+        import torch
+
+        with torch.inference_mode():
+            if None not in self.models:
+                self.models[None] = self.model(None)
+            model = self.models[None]
+            self.evaluate(model, frames, size, False)  # to warm up
+            return measure(lambda: self.evaluate(model, frames, size, False), model, (frames, 4, size, size))
+
+    def given_back(self, frames: int, size: int) -> dict:
+        """Bytes of the motion model, and how much less is held once its range is over."""
+        import measures
+        from animatediff_native.motion.attach import attach
+        from animatediff_native.motion.load import load_motion_model
+        from animatediff_native.motion.settings import MotionSettings
+        from animatediff_native.sampling.run import watch
+
+        motion = load_motion_model(self.motion_file)
+        model = watch(attach(self.checkpoint(), motion, MotionSettings(end_percent=0.5)))
+        return measures.given_back(model, motion.model_size(), frames, size, self.arguments.arch.endswith("sdxl"))
 
 
 class Ade(Plain):
@@ -304,10 +338,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("name", choices=CONTENDERS)
     parser.add_argument("--weights", type=Path, required=True, help="holds unet.safetensors and motion.safetensors")
-    parser.add_argument("--arch", default="sd15", choices=["sd15", "sdxl"])
+    parser.add_argument("--arch", default="sd15", choices=["sd15", "sdxl", "small-sd15", "small-sdxl"])
     parser.add_argument("--dtype", default="float32", choices=["float32", "float16", "bfloat16"])
     parser.add_argument("--ade", type=Path)
-    parser.add_argument("--compile", action="store_true", help="behind the host's TorchCompileModel")
+    parser.add_argument("--compile", metavar="BACKEND", help="behind the host's TorchCompileModel")
+    parser.add_argument("--fast", action="store_true", help="with all that the host's --fast allows")
     arguments = parser.parse_args()
     sys.argv = sys.argv[:1]
     contender = CONTENDERS[arguments.name](arguments)

@@ -76,7 +76,7 @@ def test_a_pack_in_custom_nodes_uses_the_comfyui_around_it(dev, tmp_path, monkey
 
 
 @pytest.mark.parametrize(
-    ("command", "script"), [(each, f"{each}.py") for each in ("bench", "counts", "speedups", "training")]
+    ("command", "script"), [(each, f"{each}.py") for each in ("bench", "counts", "gpu", "speedups", "training")]
 )
 def test_measurements_get_their_words_and_the_comfyui(dev, tmp_path, monkeypatch, command, script):
     (tmp_path / "comfy").mkdir()

@@ -28,8 +28,8 @@ def enter(host: Path) -> ModuleType:
     return import_pack()
 
 
-def enter_host(host: Path) -> None:
-    """Makes the host importable, with the host's own settings for this process."""
+def enter_host(host: Path, fast: bool = False) -> None:
+    """Makes the host importable, with the host's own settings for this process. fast: with its --fast."""
     # `nodes/` of the pack would hide the host's nodes.py.
     sys.path[:] = [str(host)] + [entry for entry in sys.path if Path(entry or ".").resolve() != ROOT]
     import comfy.cli_args
@@ -40,6 +40,8 @@ def enter_host(host: Path) -> None:
     atexit.register(base.cleanup)
     comfy.cli_args.args.base_directory = base.name
     comfy.cli_args.args.disable_api_nodes = True
+    if fast:
+        comfy.cli_args.args.fast = set(comfy.cli_args.PerformanceFeature)
     import utils.extra_config  # noqa: F401  (before nodes.py puts comfy/, which has a utils.py, first on the path)
 
     import nodes  # noqa: F401  isort: skip

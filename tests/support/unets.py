@@ -28,7 +28,10 @@ SDXL = SD15 | {
 FULL = {
     "sd15": SD15 | {"model_channels": 320},
     "sdxl": SDXL | {"model_channels": 320, "num_head_channels": 64},
+    "small-sd15": SD15,
+    "small-sdxl": SDXL,
 }
+"""small-: to try a benchmark."""
 
 SD15_CHANNELS = (32, 64, 128, 128)
 SDXL_CHANNELS = (32, 64, 128)
@@ -61,7 +64,8 @@ def full_unet(arch: str, path, dtype: torch.dtype = torch.float32) -> comfy.mode
 
 
 def patcher_of(arch: str, config: dict, weights: dict, dtype: torch.dtype, assign: bool = False):
-    host_class = {"sd15": comfy.supported_models.SD15, "sdxl": comfy.supported_models.SDXL}[arch]
+    kinds = {"sd15": comfy.supported_models.SD15, "sdxl": comfy.supported_models.SDXL}
+    host_class = kinds[arch.removeprefix("small-")]
     device = comfy.model_management.get_torch_device()
     model_config = host_class(dict(config))
     cast = comfy.model_management.unet_manual_cast(dtype, device, model_config.supported_inference_dtypes)
