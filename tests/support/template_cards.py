@@ -351,11 +351,22 @@ def slow_motion(card: Image.Image, run: Run) -> None:
         strip(card, shots[6 * row : 6 * row + 6], 264 + row * 78, SECOND)
 
 
+def camera_path(card: Image.Image, run: Run) -> None:
+    """A path that bends, with the camera on it; then frames."""
+    bend = [(70 + 370 * t, 190 - 110 * math.sin(math.pi * t * 0.75)) for t in (step / 30 for step in range(31))]
+    line(card, bend, SECOND, 5)
+    for x, y in bend[::6]:
+        line(card, [(x - 20, y - 30), (x, y), (x + 20, y - 30), (x - 20, y - 30)], ACCENT, 4)
+    arrow(card, (256, 226), (256, 290))
+    strip(card, spread(run.frames, 4, 104), 330)
+
+
 CARDS: dict[str, Card] = {
     "Text to Animation": text_to_animation,
     "Picture to Animation": picture_to_animation,
     "Storyboard to Animation": storyboard,
     "Sketch to Animation": sketch_to_animation,
+    "Camera Path": camera_path,
     "Long Animation": long_animation,
     "Seamless Loop": seamless_loop,
     "Prompt Travel": prompt_travel,
