@@ -42,11 +42,11 @@ GROWS = {
     "FrameInterpolationModelLoader": 58,
     "LoadVideo": 40,
     "LoadImage": 40,
-    "ADN_TrainMotionLoRA": 340,
-    "ADN_StillsDataset": 280,
-    "ADN_ClipsFromImages": 280,
-    "ADN_CameraMove": 280,
-    "ADN_EncodeClips": 60,
+    "ADN_TrainMotionLoRA": 400,
+    "ADN_StillsDataset": 400,
+    "ADN_ClipsFromImages": 400,
+    "ADN_CameraMove": 400,
+    "ADN_EncodeClips": 100,
 }
 """Pixels that a node becomes higher by: by a preview, by what it says, by a missing file in Nodes 2.0."""
 
