@@ -76,9 +76,9 @@ def soaked(server: ComfyServer, prompts: int, names: list[str] = NAMES, seed: in
         yield measured(server.process.pid, cancelled)
 
 
-def grown(found: list[Measured]) -> dict[str, int]:
-    """How much more the last prompts have than those after the first WARM: medians of ten."""
-    early, late = found[WARM : WARM + 10], found[-10:]
+def grown(found: list[Measured], warm: int = WARM, few: int = 10) -> dict[str, int]:
+    """How much more the last `few` prompts have than as many after the first `warm`: medians."""
+    early, late = found[warm : warm + few], found[-few:]
     return {
         name: round(median(getattr(each, name) for each in late) - median(getattr(each, name) for each in early))
         for name in ("megabytes", "files", "threads")
@@ -106,6 +106,8 @@ def main() -> int:
                 sys.stdout.flush()
                 if time.monotonic() - start > words.seconds:
                     break
+    if len(found) < 2 * WARM:
+        sys.exit(f"{len(found)} prompts are too few to tell: let it run {2 * WARM} at least.")
     more = grown(found)
     sys.stdout.write(
         f"{len(found)} prompts survived, {sum(each.cancelled for each in found)} of them cancelled; after the tenth: "

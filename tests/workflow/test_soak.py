@@ -2,14 +2,14 @@
 
 import soak
 
-NAMES = ["Text to Animation", "Steadier Frames with FreeInit", "MotionLoRA Camera Moves"]
+NAMES = ["Text to Animation", "Steadier Frames with FreeInit"]
 
 
 def test_many_prompts_leave_nothing_behind(server):
-    found = list(soak.soaked(server, prompts=22, names=NAMES))
-    more = soak.grown(found)
+    found = list(soak.soaked(server, prompts=12, names=NAMES))
+    more = soak.grown(found, warm=4, few=4)
     assert soak.is_flat(more), (more, found)
-    assert sum(each.cancelled for each in found) == 4
+    assert sum(each.cancelled for each in found) == 2
 
 
 def test_what_grows_is_seen():
