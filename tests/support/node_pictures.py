@@ -14,8 +14,8 @@ from dataclasses import asdict, dataclass, field
 from io import BytesIO
 from pathlib import Path
 
+import drawn_scenes
 import seeded
-import template_cards
 import torch
 from browser import ready, started
 from cameras import camera_file
@@ -385,7 +385,7 @@ def make_models(comfyui: Path, base: Path) -> None:
         torch.save(seeded.halved(motion_state(family, seeded.CHANNELS)), models / "animatediff_models" / name)
     seeded.save_picture(base / "input" / seeded.PICTURE)
     seeded.save_video(base / "input" / seeded.VIDEO)
-    template_cards.save_data_sets(base / "input", VIDEOS_OF, PHOTOS)
+    drawn_scenes.save_data_sets(base / "input", VIDEOS_OF, PHOTOS)
     controlnet = models / "controlnet"
     controlnet.mkdir()
     torch.save(seeded.halved(sparse_state("rgb", seeded.CHANNELS)), controlnet / SPARSE_RGB)

@@ -6,8 +6,8 @@ Writes docs/pictures/icon.png (400 x 400) and banner.png (1260 x 540).
 """
 
 from comfy_server import ROOT
+from drawn_scenes import ACCENT, GROUND, SECOND, scene
 from PIL import Image, ImageDraw
-from template_cards import ACCENT, GROUND, SECOND, scene
 
 PICTURES = ROOT / "docs" / "pictures"
 DETAIL = 2
