@@ -56,7 +56,8 @@ def enter_host(arguments: argparse.Namespace) -> None:
     import comfy.options
 
     # The host reads its settings from the command line, on which ours have been read already.
-    sys.argv[1:] = [] if torch.cuda.is_available() else ["--cpu"]
+    found = any(kind.is_available() for kind in (torch.cuda, torch.xpu, torch.backends.mps))
+    sys.argv[1:] = [] if found else ["--cpu"]
     comfy.options.enable_args_parsing()
     import utils.extra_config
 
