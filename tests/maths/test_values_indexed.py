@@ -121,11 +121,7 @@ def share_of_b(length, plain=True, mix=lerp, frames=None):
 @pytest.mark.parametrize(
     ("entries", "frames", "expected"),
     [
-        (
-            [(3, "a"), (4, "b"), (0, "c")],
-            4,
-            "cccc",
-        ),  # b comes directly behind the last frame: a stays, and goes on to c
+        ([(3, "a"), (4, "b"), (0, "c")], 4, "ccaa"),  # b is directly behind the last frame: a stays, and goes on to c
         ([(1, "a", True), (4, "b"), (3, "c")], 4, "aaac"),
         ([(0, "a"), (0, "b"), (1, "b"), (2, "b")], 1, "b"),
         ([(0, "a"), (5, "b"), (1, "c")], 4, None),  # b is led towards, and nothing after it is looked at
