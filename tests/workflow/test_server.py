@@ -40,7 +40,7 @@ OF_ANOTHER_SIZE = {
     "Grid of Prompts": (16, (296, 128)),
     "Compare Two Settings": (16, (270, 186)),
     "Inpaint a Region": (16, (96, 96)),
-    "Smooth Slow Motion": (61, (64, 64)),
+    "Smooth Slow Motion": (31, (64, 64)),  # of 61: the small net puts three equal ones between two, kept as one
 }
 """Template -> its frames and pixels when it is `small`, where they are not those of its empty latents."""
 
