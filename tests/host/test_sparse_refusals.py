@@ -76,7 +76,7 @@ FILES = {
     ),
     "one without its first layer": (
         lambda: broken(lambda state: state.pop("conv_in.weight")),
-        "looks like a SparseCtrl, but lacks conv_in.weight. It may be cut short",
+        "looks like a SparseCtrl, but 1 of its tensors are missing, .* .input_blocks.0.0.weight.. It may be cut short",
     ),
     "one of another shape": (
         lambda: broken(lambda state: state.update({"mid_block.resnets.0.conv1.weight": torch.ones(1, 1, 3, 3)})),
