@@ -79,13 +79,16 @@ def test_views_are_windows_inside_the_attention(sd15, motion):
     view = WindowPlan(STANDARD_STATIC, 8, 4)
     seen = []
     block = motion.patcher.model.sites()["down_blocks.0.motion_modules.0"].transformer_blocks[0]
-    block.attention_blocks[0].register_forward_hook(lambda _, inputs, output: seen.append(inputs[0].shape[1]))
+    block.attention_blocks[0].register_forward_hook(lambda _, inputs, output: seen.append(inputs[0].shape[:2]))
     model = animated(sd15, motion.patcher)
     moved = sample(
         with_windows(model, WindowPlan(WHOLE_CLIP, frames, use_on_equal_length=True, views=view)), frames, steps=1
     )
-    assert seen == [8, 8] and motion.runs_of_every_site() == 1
-    assert not torch.allclose(moved, sample(model, frames, steps=1), atol=1e-2)
+    assert motion.runs_of_every_site() == 1
+    whole = sample(model, frames, steps=1)
+    (both, of_one), (rows, of_all) = seen
+    assert (both, of_one) == (2 * rows, 8) and of_all == frames
+    assert not torch.allclose(moved, whole, atol=1e-2)
     one = WindowPlan(STANDARD_STATIC, frames, 4, use_on_equal_length=True)
     alone = with_windows(model, WindowPlan(WHOLE_CLIP, frames, use_on_equal_length=True, views=one))
     assert torch.allclose(sample(alone, frames, steps=1), sample(model, frames, steps=1), atol=1e-3)
