@@ -1,5 +1,6 @@
 """Templates as a newcomer meets them: from the card in the page's template browser to the animation in the page."""
 
+import re
 import time
 from contextlib import contextmanager
 
@@ -168,7 +169,14 @@ def press_card(page, name: str) -> None:
     page.keyboard.press("Escape")
     page.get_by_text("Templates", exact=True).first.click()
     page.get_by_role("dialog").get_by_text(FOLDER, exact=True).first.click()
-    page.get_by_test_id(f"template-workflow-{TEMPLATES[name].stem}").click()
+    card = page.get_by_test_id(f"template-workflow-{TEMPLATES[name].stem}")
+    for _ in range(5):  # the page makes the last cards when one scrolls to them
+        if card.count():
+            break
+        page.get_by_test_id(re.compile("^template-workflow-")).last.hover()
+        page.mouse.wheel(0, 5_000)
+        page.wait_for_timeout(500)
+    card.click()
 
 
 def shows(page, types: list[str], seconds: float) -> bool:
