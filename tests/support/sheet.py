@@ -34,6 +34,7 @@ GROWS = {
     "ADN_LoadMotionModel": 84,
     "ADN_LoadMotionLoRA": 70,
     "ADN_LoadSparseCtrl": 84,
+    "ImageBatch": 40,
     "ADN_ApplyMotionModel": 50,
     "ADN_ContextWindows": 60,
     "ADN_ClipGrid": 60,
