@@ -3,7 +3,6 @@
 import pytest
 from browser import SCREENSHOTS, needs_chromium, open_search, opened, ready
 from comfy_server import FOLDER, ComfyServer
-from workflows import TEMPLATES
 
 pytestmark = needs_chromium
 
@@ -76,19 +75,23 @@ def test_the_first_nodes_of_a_search(server, english, language):
     assert not missed
 
 
+IN_SIGHT = 20
+"""Cards of templates that the page makes before one scrolls, at least."""
+
+
 def test_templates_are_found_and_the_first_is_the_first(english):
     english.keyboard.press("Escape")
     english.get_by_text("Templates", exact=True).first.click()
     dialog = english.get_by_role("dialog")
     dialog.get_by_text(FOLDER, exact=True).first.click()
     cards = dialog.locator("[data-testid^=template-workflow-]")
-    cards.nth(len(TEMPLATES) - 1).wait_for()
+    cards.nth(IN_SIGHT - 1).wait_for()
     assert "Text to Animation" in cards.first.inner_text()
     english.screenshot(path=SCREENSHOTS / "templates.png")
     dialog.get_by_text("All Templates", exact=True).first.click()
     dialog.get_by_placeholder("Search").first.fill("animatediff")
     english.wait_for_function(
-        "count => document.querySelectorAll('[data-testid^=\"template-workflow-AnimateDiff\"]').length == count",
-        arg=len(TEMPLATES),
+        "count => document.querySelectorAll('[data-testid^=\"template-workflow-AnimateDiff\"]').length >= count",
+        arg=IN_SIGHT,
     )
     english.screenshot(path=SCREENSHOTS / "templates searched.png")
