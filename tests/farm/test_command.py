@@ -38,7 +38,7 @@ def farm(tmp_path, stand_in, monkeypatch):
 
     def run(*words):
         process = start(*words)
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=180)
         assert "Traceback" not in err, err
         return process.returncode, out, err
 
