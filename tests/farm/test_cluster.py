@@ -124,6 +124,7 @@ def test_a_machine_that_lacks_a_file_or_a_comfyui_is_left_out_by_name(farm, node
 
 def test_a_gang_makes_each_clip_together_and_starts_anew_where_one_is_lost(farm, nodes, stand_in, tmp_path):
     there = [nodes.add(stand_in) for _ in range(2)]
+    nodes.settle()
     spread(tmp_path)
     assert farm(3, 0, "--gang", "3").wait(60) == 2
     assert "farm: --gang 3 needs as many GPUs for one clip, and Ray sees 2" in said(tmp_path)

@@ -47,6 +47,10 @@ class Nodes:
         """The machine goes without a word."""
         self.cluster.remove_node(node, allow_graceful=False)
 
+    def settle(self) -> None:
+        """Until Ray has noticed which machines are there; it counts a lost one for some seconds more."""
+        self.cluster.wait_for_nodes(60)
+
 
 @contextmanager
 def simulated():
