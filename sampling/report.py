@@ -73,10 +73,11 @@ class ClipPreview:
     """Sends the clip in motion after steps, where the host shows previews: as long as that takes little of their time,
     and no sooner than the page could show another picture."""
 
-    def __init__(self, model: ModelPatcher, frames: int, clock: Callable[[], float] = time.perf_counter):
+    def __init__(self, model: ModelPatcher, frames: int, callback=None, clock: Callable[[], float] = time.perf_counter):
+        """callback: the sampler's."""
         # Without a page there is nobody to show it to.
         shown = frames > 1 and comfy.utils.PROGRESS_BAR_HOOK is not None
-        self.previewer = latent_preview.get_previewer(model.load_device, model.model.latent_format) if shown else None
+        self.previewer = previewer_of(callback, model) if shown else None
         self.stride = -(-frames // FRAMES_SHOWN)
         self.clock, self.shown_at, self.took = clock, -math.inf, 0.0
 
@@ -91,6 +92,15 @@ class ClipPreview:
         comfy.utils.ProgressBar(steps).update_absolute(step + 1, steps, ("PNG", moving, None))
         self.shown_at = self.clock()
         self.took = self.shown_at - start
+
+
+def previewer_of(callback, model: ModelPatcher):
+    """The one by which the host's `callback` shows stills, so that TAESD is loaded once; else a new one."""
+    names, cells = getattr(callback, "__code__", None), getattr(callback, "__closure__", None)
+    cell = dict(zip(names.co_freevars, cells, strict=True)).get("previewer") if cells else None
+    if cell is not None and isinstance(cell.cell_contents, latent_preview.LatentPreviewer | None):
+        return cell.cell_contents
+    return latent_preview.get_previewer(model.load_device, model.model.latent_format)
 
 
 def pictures_of(previewer, clip: Tensor) -> list[Image.Image]:

@@ -92,7 +92,7 @@ def sample_with_motion(
         run.adds_noise = bool(noise.any())
         noise = chosen_noise(noise_options(guider.model_patcher), noise, run.seed, handler, run.first_frame)
         options["transformer_options"] |= {KEY: run, "ad_params": ad_params(frames, run, None)}
-        told = following(run, steps, ClipPreview(guider.model_patcher, frames), callback)
+        told = following(run, steps, ClipPreview(guider.model_patcher, frames, callback), callback)
         log_run(motion_models, frames, handler, sigmas)
         result = executor(noise, latent_image, sampler, sigmas, denoise_mask, told, disable_pbar, seed, **kwargs)
     check_ran(run, guider.model_patcher, steps)

@@ -4,6 +4,7 @@ import io
 import math
 
 import comfy.utils
+import folder_paths
 import latent_preview
 import pytest
 import torch
@@ -11,9 +12,10 @@ from animatediff_native.sampling import report
 from animatediff_native.sampling.report import ClipPreview, MovingPicture, enlarged, pictures_of
 from animatediff_native.sampling.windows.handler import with_windows
 from animatediff_native.sampling.windows.plan import STANDARD_STATIC, WindowPlan
-from clips import animated, motion_model, sample
+from clips import animated, latents, motion_model, sample
 from comfy.taesd.taesd import TAESD
 from PIL import Image, ImageChops
+from safetensors.torch import save_file
 
 
 @pytest.fixture
@@ -70,13 +72,32 @@ def test_a_page_of_stills_sees_another_frame_at_each_step(sd15, sent, slow):
 def test_a_preview_takes_no_more_than_a_twentieth_of_the_time(sd15, sent):
     """Steps of 0.4 s, and a preview that takes 0.1; the page shows a frame for 0.125 s."""
     now, costs = [0.0], iter([0.1, 0.001, 0.001])
-    preview = ClipPreview(sd15, 16, lambda: now[0])
+    preview = ClipPreview(sd15, 16, clock=lambda: now[0])
     host = preview.previewer.decode_latent_to_preview
     preview.previewer.decode_latent_to_preview = lambda clip: (now.append(now.pop() + next(costs)), host(clip))[1]
     for step, time in enumerate([0.4, 0.8, 2.3, 2.5, 2.6, 2.7, 2.75]):
         now[0] = time
         preview.show(step, torch.randn(16, 4, 8, 8), 7)
     assert [value for value, _, _ in sent] == [1, 4, 6]
+
+
+def test_taesd_is_loaded_once_in_a_run(sd15, sent, slow, tmp_path, monkeypatch):
+    loaded = []
+
+    class Counted(TAESD):
+        def __init__(self, *words, **named):
+            super().__init__(*words, **named)
+            loaded.append(self.requires_grad_(False))
+
+    save_file(TAESD().taesd_decoder.state_dict(), tmp_path / "taesd_decoder.safetensors")
+    monkeypatch.setitem(folder_paths.folder_names_and_paths, "vae_approx", ([str(tmp_path)], {".safetensors"}))
+    monkeypatch.setattr(latent_preview, "TAESD", Counted)
+    latent_preview.set_preview_method("taesd")
+    model = animated(sd15, motion_model())
+    for callback, count in ((latent_preview.prepare_callback(model, 1), 1), (lambda *step: None, 2)):
+        sample(model, frames=4, steps=1, latent_image=latents(4, 8, 8), callback=callback)
+        assert len(loaded) == count
+        assert sent.pop()[2].size == (256, 256)
 
 
 @pytest.mark.parametrize("kind", ["latent2rgb", "taesd", "another pack's"])
