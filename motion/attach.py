@@ -152,7 +152,7 @@ def apply_model_with_motion(
 
     moment = moment_of(motion_models, base, t, options, run)
     call = Call(base, x, frames, run, part_of(frames, options), moment, views_of(options, x.device))
-    motion = MotionCall(call, at_work(motion_models, call))
+    motion = MotionCall(call, at_work(motion_models, call), control)
     options, kwargs = attached(motion, base, options, kwargs)
     with norms_across_frames(plain_unet(base), motion.norms, frames):
         result = executor(x, t, c_concat, c_crossattn, control, options, **kwargs)

@@ -12,6 +12,7 @@ from comfy.patcher_extension import WrappersMP
 from torch import Tensor, nn
 
 from .chunks import chunks
+from .control import FittedControl
 from .families import Norms
 from .fit import plain_unet, sites_by_part, unet_places
 from .image_encoder import laid_on
@@ -22,11 +23,12 @@ from .strength import is_zero
 LAYER_PATCH = "forward_timestep_embed_patch"
 EMBEDDING_PATCH = "emb_patch"
 INPUT_PATCH = "input_block_patch"
+BEHIND_SKIP_PATCH = "input_block_patch_after_skip"
 OUTSIDE_LAYERS = (
     LAYER_PATCH,
     EMBEDDING_PATCH,
     INPUT_PATCH,
-    "input_block_patch_after_skip",
+    BEHIND_SKIP_PATCH,
     "middle_block_after_patch",
     "output_block_patch",
 )
@@ -48,7 +50,8 @@ class MotionCall:
     All that reads what users set or waits for a GPU is done when it is made; what comes after may be compiled.
     """
 
-    def __init__(self, call: Call, motion_models: list[Steered]):
+    def __init__(self, call: Call, motion_models: list[Steered], control: dict | None = None):
+        """control: what the host's ControlNets add in this call."""
         unet = plain_unet(call.base)
         self.frames, self.is_compiled = call.frames, unet is not call.base.diffusion_model
         self.norms = unet_norms(motion_models)
@@ -57,6 +60,7 @@ class MotionCall:
         self.owed: dict[str, int] = {}
         """Sites that have not run yet, each as often as there are motion models with it."""
         self.unet_ran = False
+        self.control = control
         self.first_additions = [each.first_addition for each in motion_models if each.first_addition is not None]
         """What pictures add behind the UNet's first block: (b f) c h w each."""
         places = unet_places(unet)
@@ -76,6 +80,10 @@ class MotionCall:
         patches[EMBEDDING_PATCH] = [*patches.get(EMBEDDING_PATCH, ()), self.note_unet_ran]
         if self.first_additions:
             patches[INPUT_PATCH] = [self.add_pictures, *patches.get(INPUT_PATCH, ())]
+        if self.control and any(options.get("patches", {}).get(kind) for kind in (INPUT_PATCH, BEHIND_SKIP_PATCH)):
+            control = FittedControl(self.control)
+            patches[INPUT_PATCH] = [*patches.get(INPUT_PATCH, ()), control.before_skip]
+            patches[BEHIND_SKIP_PATCH] = [*patches.get(BEHIND_SKIP_PATCH, ()), control.behind_skip]
         return options | {"patches": patches}
 
     def add_pictures(self, h: Tensor, options: dict) -> Tensor:

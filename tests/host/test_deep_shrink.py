@@ -1,6 +1,7 @@
 """PatchModelAddDownscale (Kohya's Deep Shrink), which makes hidden states smaller while the picture takes shape."""
 
 import pytest
+import torch
 from animatediff_native.motion.attach import attach
 from animatediff_native.motion.camera import camera_of, with_camera
 from animatediff_native.motion.camera_poses import camera_path
@@ -47,10 +48,17 @@ def test_a_picture_of_pia(sd15, after_skip):
     assert a.isfinite().all() and relative_error(a, b) > 1e-3
 
 
-@pytest.mark.parametrize("block", [3, 6])
-def test_sparsectrl(sd15, block):
+def scribbled(strength: float = 1.0):
     control = SparseControl(sparse_net(sparse_state("scribble", SD15_CHANNELS)), SparseSettings())
     apply = nodes.ControlNetApplyAdvanced().apply_controlnet
-    conds = apply(conditioning(5), conditioning(6), control, pictures(1, 128, 128), 1.0, 0.0, 1.0)
-    found, plain = (clip(animated(shrunk(sd15, block), motion_model("v3")), each) for each in (conds, None))
+    return apply(conditioning(5), conditioning(6), control, pictures(1, 128, 128), strength, 0.0, 1.0)
+
+
+@pytest.mark.parametrize(("block", "after_skip"), [(3, True), (6, True), (1, False)])
+def test_sparsectrl(sd15, caplog, block, after_skip):
+    """All that it adds is brought to the sizes that there are."""
+    model = animated(shrunk(sd15, block, after_skip), motion_model("v3"))
+    found, plain = (clip(model, each) for each in (scribbled(), None))
     assert found.isfinite().all() and relative_error(found, plain) > 1e-4
+    assert "control could not be applied" not in caplog.text
+    assert torch.equal(clip(model, scribbled(0.0)), plain)

@@ -118,6 +118,7 @@ PURE = {
             "camera_path",
             "camera_poses",
             "chunks",
+            "control",
             "convert",
             "families",
             "foreign",
