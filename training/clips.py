@@ -40,15 +40,14 @@ def check_lengths(lengths: Mapping[str, int], taking: Taking) -> None:
     if not short:
         return
     name, total = min(short.items(), key=lambda each: each[1])
-    has = f"'{name}' has {total} frame{'' if total == 1 else 's'}"
-    more = f" {len(short)} of the {len(lengths)} clips are too short." if len(short) > 1 else ""
+    more = f" Too short: {len(short)} of the {len(lengths)} clips." if len(short) > 1 else ""
     if total < taking.frames:
         raise ValueError(
-            f"{has}, and a clip needs {taking.frames}. Set clip_frames to {total} or less, choose short_clips: {HOLD}, "
-            f"or take the file away.{more}"
+            f"'{name}' has {total} frame{'' if total == 1 else 's'}, and a clip needs {taking.frames}. "
+            f"Set clip_frames to {total} or less, choose short_clips: {HOLD}, or take the file away.{more}"
         )
     raise ValueError(
-        f"{has}, and {taking.frames} frames at stride {taking.stride} need {taking.needed}. "
+        f"'{name}' has {total} frames, and {taking.frames} frames at stride {taking.stride} need {taking.needed}. "
         f"Use stride {(total - 1) // (taking.frames - 1)}, or choose short_clips: {SLOWER}.{more}"
     )
 

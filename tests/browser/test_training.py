@@ -1,5 +1,7 @@
 """Training as a user sees it: started from a template, watched on its node, cancelled, and gone on with."""
 
+import re
+
 import pytest
 from browser import SCREENSHOTS, SET, finished, needs_chromium, opened, ready, run
 from comfy_server import ComfyServer
@@ -38,8 +40,14 @@ def page(server):
         yield page
 
 
-@pytest.mark.parametrize("language", ["en", "zh"])
-def test_a_training_run_is_watched_cancelled_and_gone_on_with(server, page, errors, language):
+@pytest.mark.parametrize(
+    ("language", "step", "saved"),
+    [
+        ("en", "step {} of {} · loss", r"is saved at step (\d+) of \d+: run it again to go on from there"),
+        ("zh", "步数 {}/{} · 损失", r"已保存在步数 (\d+)/\d+：再运行一次就会从那里继续"),
+    ],
+)
+def test_a_training_run_is_watched_cancelled_and_gone_on_with(server, page, errors, language, step, saved):
     server.post("/settings", {"Comfy.Locale": language})
     ready(page, server)
     errors.clear()  # of the page before it was there
@@ -53,14 +61,14 @@ def test_a_training_run_is_watched_cancelled_and_gone_on_with(server, page, erro
     page.screenshot(path=SCREENSHOTS / f"training, {language}.png")
     server.post("/interrupt")
     finished(server, identity, "error")
-    page.wait_for_function(f"{LINES}.includes('run it again to go on from there')", timeout=10_000)
+    page.wait_for_function(f"saved => {LINES}.match(saved)", arg=saved, timeout=10_000)
     page.screenshot(path=SCREENSHOTS / f"training cancelled, {language}.png")
-    done = int(page.evaluate(LINES).split("is saved at step ")[1].split()[0])
+    done = int(re.search(saved, page.evaluate(LINES))[1])
     page.evaluate(SET, SMALL | {"name": f"zoom_{language}", "steps": 1, "sample_every": 0})
     page.evaluate(STEPS, done + 1)
     log = len(server.log_text())
     finished(server, run(page))
     assert f"goes on from step {done} of {done + 1}" in server.log_text()[log:]
-    page.wait_for_function(f"{LINES}.includes('step {done + 1} of {done + 1} · loss')", timeout=10_000)
+    page.wait_for_function(f"words => {LINES}.includes(words)", arg=step.format(done + 1, done + 1), timeout=10_000)
     page.screenshot(path=SCREENSHOTS / f"training done, {language}.png")
     assert not errors

@@ -85,7 +85,7 @@ def test_pieces_do_not_overlap_and_reach_both_ends():
             r"'run.mp4' has 20 frames, and 16 frames at stride 4 need 61. Use stride 1, or choose short_clips: "
             r"slower stride.$",
         ),
-        ({"a": 60, "b": 40, "c": 90}, Taking(), r"'b' has 40 frames.* Use stride 2.* 2 of the 3 clips are too short.$"),
+        ({"a": 60, "b": 40, "c": 90}, Taking(), r"'b' has 40 frames.* Use stride 2.* Too short: 2 of the 3 clips.$"),
         ({"a": 9}, Taking(), r"'a' has 9 frames, and a clip needs 16. Set clip_frames to 9 or less"),
         ({"a": 1}, Taking(short_clips=SLOWER), r"'a' has 1 frame, and a clip needs 16"),
     ],

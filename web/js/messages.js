@@ -6,6 +6,7 @@ import { app } from "../../../scripts/app.js"
 const TRANSLATED = ["zh"]
 const FOLDER = new URL("..", import.meta.url)
 const SHOWN = 15_000 // milliseconds
+const SEPARATOR = " · " // between the facts of a line
 
 let templates = [] // [RegExp, text in the page's language]
 
@@ -16,6 +17,10 @@ export function language() {
 
 /** `text`, each phrase of it that has a translation in the page's language. */
 export function translated(text) {
+  return text.split(SEPARATOR).map(translatedPart).join(SEPARATOR)
+}
+
+function translatedPart(text) {
   return templates.reduce((said, [phrase, words]) => {
     return said.replace(phrase, (...found) => words.replace(/\{(\d)\}/g, (_, number) => found[Number(number) + 1]))
   }, text)
@@ -24,7 +29,7 @@ export function translated(text) {
 /** A template such as "{} of {} frames" as what finds it: at an end, {} reaches to the end of the line or to a semicolon. */
 function finder(template) {
   const parts = template.split("{}").map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"))
-  return new RegExp((parts[0] ? "" : "^") + parts.join("(.+?)") + (parts.at(-1) ? "" : "(?=;|\\n|$)"), "gm")
+  return new RegExp((parts[0] ? "" : "^") + parts.join("(.*?)") + (parts.at(-1) ? "" : "(?=;|\\n|$)"), "gm")
 }
 
 async function load() {
