@@ -56,6 +56,13 @@ def test_its_chinese_note_calls_widgets_as_the_chinese_page_does(name):
     assert not set(re.findall(r"\*\*(\w+)\*\*", text)) & INPUTS
 
 
+SHA256 = {
+    "v1-5-pruned-emaonly-fp16.safetensors": "e9476a13728cd75d8279f6ec8bad753a66a1957ca375a1464dc63b37db6e3916",
+    "sd_xl_base_1.0.safetensors": "31e35c80fc4829d14f90153f4c74cd59c90b779f6afe05a74cd6120b893f7e5b",
+}
+"""Of the files whose publishers state it; the page then knows a file under another name, too."""
+
+
 @every_template
 def test_every_loader_says_where_its_file_is_to_be_had(name):
     """So that the page offers the download. Checkpoints may be any."""
@@ -63,6 +70,7 @@ def test_every_loader_says_where_its_file_is_to_be_had(name):
         if node["type"] in LOADERS and node["widgets_values"][0] not in MADE_HERE:
             (file,) = node["properties"]["models"]
             assert file["name"] == node["widgets_values"][0] == file["url"].split("/")[-1].split("?")[0]
+            assert file.get("hash") == SHA256.get(file["name"]) and file.get("hash_type", "SHA256") == "SHA256"
 
 
 @every_template
