@@ -1,5 +1,6 @@
 """What a ComfyUI has of what a job needs, told before the first clip."""
 
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,8 +17,15 @@ def lacking(prompt: dict, nodes: dict, inputs: Path) -> Iterator[str]:
         known = (groups.get("required") or {}) | (groups.get("optional") or {})
         for key, value in node["inputs"].items():
             choices = choices_of(known.get(key))
-            if choices and isinstance(value, str) and value not in choices and not (inputs / value).is_file():
+            if choices and isinstance(value, str) and value not in choices and not input_named(value, inputs):
                 yield f"'{value}' in {key} of {kind}"
+
+
+def input_named(value, folder: Path) -> str:
+    """The name of the file in ComfyUI's input folder that a value means, as "a.png [input]" does; "" for all others."""
+    name = value.removesuffix(" [input]") if isinstance(value, str) else ""
+    inside = bool(name) and not Path(name).anchor and ".." not in Path(name).parts
+    return name if inside and os.path.isfile(folder / name) else ""
 
 
 def choices_of(definition: list | None) -> list:

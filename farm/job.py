@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..workflow_files.read import is_graph, read_workflow
+from .check import input_named
 from .vary import Variation, combinations
 
 
@@ -88,14 +89,9 @@ def read_prompt(path: Path) -> dict:
 
 def input_files(clips: list[Clip], folder: Path) -> dict[str, Path]:
     """{name: file} for each value of a prompt that names a file in ComfyUI's input folder."""
-    values = {
-        value.removesuffix(" [input]")
-        for clip in clips
-        for node in clip.prompt.values()
-        for value in node["inputs"].values()
-        if isinstance(value, str) and 0 < len(value) < 256 and "\n" not in value and not Path(value).is_absolute()
-    }
-    return {value: folder / value for value in sorted(values) if (folder / value).is_file()}
+    values = (value for clip in clips for node in clip.prompt.values() for value in node["inputs"].values())
+    texts = {value for value in values if isinstance(value, str)}
+    return {name: folder / name for name in sorted({input_named(text, folder) for text in texts} - {""})}
 
 
 def sha256_of(path: Path) -> str:

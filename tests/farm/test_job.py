@@ -57,8 +57,12 @@ def test_files_of_the_input_folder_that_a_prompt_names(tmp_path):
     prompt = {
         "1": PROMPT["1"],
         "2": {"class_type": "Load", "inputs": {"a": "dog.png [input]", "b": "", "c": "sub", "d": 1}},
+        "3": {"class_type": "Text", "inputs": {"a": "猫" * 200, "b": "../dog.png", "c": str(tmp_path / "dog.png")}},
     }
-    assert list(input_files(Job("w", prompt).clips(), tmp_path)) == ["dog.png", "sub/cat.png"]
+    folder = tmp_path / "sub" / ".."
+    (tmp_path / "sub" / "dog.png").touch()
+    assert list(input_files(Job("w", prompt).clips(), folder)) == ["dog.png", "sub/cat.png"]
+    assert not input_files(Job("w", {"3": prompt["3"]}).clips(), tmp_path / "sub"), "outside of the folder"
 
 
 def test_what_a_comfyui_lacks(tmp_path):
@@ -75,4 +79,7 @@ def test_what_a_comfyui_lacks(tmp_path):
     found = ["'z' in model of Old", "'y' in vae of Old", "the node Gone"]
     assert list(lacking(prompt, nodes, tmp_path)) == [*found, "'ours.png' in picture of Other"]
     (tmp_path / "ours.png").touch()
+    prompt["4"]["inputs"]["picture"] = "ours.png [input]"  # as the mask editor leaves it
     assert list(lacking(prompt, nodes, tmp_path)) == found
+    prompt["4"]["inputs"]["picture"] = "猫" * 200
+    assert list(lacking(prompt, nodes, tmp_path)) == [*found, f"'{chr(0x732B) * 200}' in picture of Other"]
