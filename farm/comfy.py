@@ -40,6 +40,7 @@ class Comfy:
         clear_left_behind()
         self.scratch = Path(tempfile.mkdtemp(prefix=f"{SCRATCH}{os.getpid()}-"))
         self.process: subprocess.Popen | None = None
+        self.opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # a proxy is for other machines
         for name, data in inputs.items():
             path = self.scratch / "input" / name
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -108,7 +109,7 @@ class Comfy:
         headers = {"Content-Type": "application/json"}
         request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", body, headers)
         try:
-            with urllib.request.urlopen(request, timeout=60) as answer:
+            with self.opener.open(request, timeout=60) as answer:
                 return json.load(answer)
         except (http.client.HTTPException, ValueError) as error:  # it ended in the middle of its answer
             raise ConnectionError(str(error)) from error

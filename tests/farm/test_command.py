@@ -68,6 +68,19 @@ def test_a_part_makes_its_share_and_the_others_make_the_rest(farm, workflow, tmp
     assert made["6"]["inputs"]["seed"] == 3
 
 
+def test_a_proxy_for_other_machines_is_not_asked_for_the_comfyui_here(farm, workflow, monkeypatch):
+    for name in ("http_proxy", "HTTP_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    process = farm.start(workflow(), "--output", "night", "--part", "1/1")
+    try:
+        out, err = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert (process.returncode, err) == (0, "") and "[1/1]" in out
+
+
 def names_of(tmp_path, number):
     (path,) = (tmp_path / "night").glob(f"{number}-*.webp")
     return path.name
