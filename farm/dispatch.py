@@ -56,6 +56,8 @@ class Rules:
     seconds: float = 3600
     grace: float = 120
     """More than `seconds`, for a worker to say that its clip took too long."""
+    start: float = 900
+    """For a worker that was asked for: after that, no clip waits for it that another worker could try."""
     same_versions: bool = False
     """Whether machines with others than the first one's are left out."""
 
@@ -67,6 +69,7 @@ class Hand:
     machine: Machine | None = None
     clip: Clip | None = None
     since: float = 0.0
+    """When it got its clip; before its first one, when it was asked for."""
     failed: set[int] = field(default_factory=set)
     """Numbers of the clips that failed here since the last that was done."""
     out: str = ""
@@ -131,7 +134,7 @@ class Dispatch:
             return
         wanted = len(self.waiting) + len(self.at_hand())
         while len(self.able()) < wanted and len(self.hands) < self.crew.places():
-            self.hands[self.crew.recruit()] = Hand()
+            self.hands[self.crew.recruit()] = Hand(since=self.clock())
 
     def hand_out(self) -> None:
         for worker, hand in self.hands.items():
@@ -149,16 +152,24 @@ class Dispatch:
             return hand.machine.vram > LARGER * task.more_than
         if worker not in task.losers:
             return True
-        return not any(not known.out and other not in task.losers for other, known in self.hands.items())
+        return not any(
+            other not in task.losers and not known.out and (known.machine or self.comes(known))
+            for other, known in self.hands.items()
+        )
+
+    def comes(self, hand: Hand) -> bool:
+        """Whether a worker that is not ready may soon be: in a cluster that others use, it may be never."""
+        return not hand.machine and not hand.out and self.clock() < hand.since + self.rules.start
 
     def stuck(self) -> str:
         """Why the clips that wait will not be made; clips that no GPU is large enough for fail here."""
-        if self.at_hand() or any(not hand.machine for hand in self.able()):
+        if self.at_hand() or any(map(self.comes, self.hands.values())):
             return ""
         if self.lost_starts >= self.rules.lost_starts:
             return f"{self.lost_starts} workers were lost before they were ready; the last one: {self.last_loss}"
-        if self.able():
-            for number in [number for number in self.waiting if self.tasks[number].more_than]:
+        if able := self.able():
+            tried = any(hand.machine for hand in able)
+            for number in [number for number in self.waiting if tried and self.tasks[number].more_than]:
                 self.waiting.remove(number)
                 task = self.tasks[number]
                 self.record.failed(task.clip, *task.last, task.tries, None)

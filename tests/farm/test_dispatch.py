@@ -200,6 +200,18 @@ def test_a_machine_that_joins_is_used_and_one_that_never_starts_is_not_waited_fo
     assert reason == "" and len(seen.done) == 12 and {worker for worker, _ in crew.given} == {2}
 
 
+@pytest.mark.parametrize("kind", ["other", "memory"])
+def test_a_clip_that_failed_does_not_wait_for_ever_for_a_worker_that_never_comes(kind):
+    crew = Scripted(
+        acts=lambda worker, clip, given: error(kind) if clip == 2 else Outcome(),
+        starts=lambda worker: Machine("gpu", "GPU", 8) if worker == 1 else "never",
+    )
+    clock = crew.clock
+    crew.clock = lambda: clock() if clock() < 5000 else pytest.fail("it waits for ever")
+    seen, reason = run(crew, start=900)
+    assert reason == "" and len(seen.done) == 11 and seen.failed.keys() == {2} and crew.second > 900
+
+
 def test_workers_that_die_while_they_start_are_asked_for_again_but_not_for_ever():
     crew = Scripted(starts=lambda worker: "die" if worker < 4 else GOOD)
     seen, reason = run(crew)
