@@ -2,6 +2,7 @@
 
 import itertools
 import re
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -103,9 +104,9 @@ def parse_values(text: str, name: str, before) -> list:
     else:
         parts = text.split("|") if "|" in text else re.split(r",(?! )", text)
     values = [converted(part, name, before) for part in parts]
-    for value in values:
-        if values.count(value) > 1:
-            raise ValueError(f"--vary {name} has {value!r} twice: that would be the same clip.")
+    value, times = Counter(values).most_common(1)[0]
+    if times > 1:
+        raise ValueError(f"--vary {name} has {value!r} twice: that would be the same clip.")
     return values
 
 

@@ -38,6 +38,10 @@ def test_names_and_values(text, places, values):
     assert [type(value) for value in found.values] == [type(value) for value in values]
 
 
+def test_a_great_many_values_are_read_at_once():
+    assert len(parse("seed=1..200000", PROMPT).values) == 200_000
+
+
 def test_values_from_a_file(tmp_path):
     file = tmp_path / "prompts.txt"
     file.write_text("\ufeffa cat, asleep\n\n  a dog  \n", encoding="utf-8")
