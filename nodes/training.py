@@ -24,7 +24,7 @@ from ..training.plan import (
 )
 from ..training.report import Sampling
 from ..training.runs import Order, run, write
-from .text import said, show_live
+from .text import said
 from .training_forms import (
     ALIASES,
     CATEGORY,
@@ -44,7 +44,7 @@ PRESETS_OWN, NOTHING = "the preset's", "nothing"
 log = logging.getLogger("animatediff")
 
 
-def done(node: type[io.ComfyNode], order: Order, write_plan: bool, loaded) -> io.NodeOutput:
+def done(order: Order, write_plan: bool, loaded) -> io.NodeOutput:
     """Runs it, or writes it down. loaded(path) gives what comes out at the node's first output, from the file."""
     if write_plan:
         path = write(order)
@@ -54,14 +54,13 @@ def done(node: type[io.ComfyNode], order: Order, write_plan: bool, loaded) -> io
 
     def tell(text: str) -> None:
         told.append(text)
-        show_live(node, text)
+        say([text], instead=True)
 
     try:
         state, (path, *_) = run(order, tell)
     except BaseException:  # a run that is cancelled, above all
         if told:
             log.info("%s", told[-1])
-            say(told[-1:])
         raise
     return io.NodeOutput(loaded(path), {"loss": state.losses}, str(path), ui=said(told[-1]) if told else None)
 
@@ -126,7 +125,6 @@ class TrainMotionLoRA(io.ComfyNode):
                 MotionModel.Output(display_name="motion_model", tooltip="With the LoRA at strength 1."),
                 *RUN_OUTPUTS,
             ],
-            hidden=[io.Hidden.unique_id],
         )
 
     @classmethod
@@ -138,7 +136,7 @@ class TrainMotionLoRA(io.ComfyNode):
         named = {key: value for key, value in chosen.items() if value not in (PRESETS_OWN, NOTHING)}
         plan = lora_plan(name, preset, **numbers, **named, options=options)
         order = Order(model, motion_model, clips, plan, Sampling(sample_prompt, vae), resume == GO_ON)
-        return done(cls, order, write_plan, lambda path: with_file(motion_model, path))
+        return done(order, write_plan, lambda path: with_file(motion_model, path))
 
 
 def with_file(motion_model, path: Path):
@@ -170,7 +168,6 @@ class TrainMotionModel(io.ComfyNode):
                 ),
             ],
             outputs=[MotionModel.Output(display_name="motion_model", tooltip="As its file holds it."), *RUN_OUTPUTS],
-            hidden=[io.Hidden.unique_id],
         )
 
     @classmethod
@@ -180,7 +177,7 @@ class TrainMotionModel(io.ComfyNode):
     ) -> io.NodeOutput:  # fmt: skip
         plan = TrainingPlan(MOTION_MODEL, name, **settings, **without_none(options=options))
         order = Order(model, motion_model, clips, plan, Sampling(sample_prompt, vae), resume == GO_ON)
-        return done(cls, order, write_plan, lambda path: load_motion_model(str(path)))
+        return done(order, write_plan, lambda path: load_motion_model(str(path)))
 
 
 class TrainDomainAdapter(io.ComfyNode):
@@ -205,7 +202,6 @@ class TrainDomainAdapter(io.ComfyNode):
                 *run_inputs(250, 500),
             ],
             outputs=[io.Model.Output(display_name="model", tooltip="With the adapter at strength 1."), *RUN_OUTPUTS],
-            hidden=[io.Hidden.unique_id],
         )
 
     @classmethod
@@ -215,7 +211,7 @@ class TrainDomainAdapter(io.ComfyNode):
     ) -> io.NodeOutput:  # fmt: skip
         plan = TrainingPlan(DOMAIN_ADAPTER, name, **settings, **without_none(options=options))
         order = Order(model, None, clips, plan, Sampling(sample_prompt, vae), resume == GO_ON)
-        return done(cls, order, write_plan, lambda path: with_adapter(model, path))
+        return done(order, write_plan, lambda path: with_adapter(model, path))
 
 
 def with_adapter(model, path: Path):

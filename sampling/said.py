@@ -39,16 +39,16 @@ def kept(ui: dict[str, list]) -> dict[str, list]:
     return ui
 
 
-def say(lines: list[str], node_id: str = "") -> None:
+def say(lines: list[str], node_id: str = "", instead: bool = False) -> None:
     """Shows lines on the node that runs, whoever made it, or on another of its run.
 
-    No lines take away those of an earlier run.
+    No lines take away those of an earlier run. instead: of what the node has said in this run.
     """
     context, server = get_executing_context(), getattr(PromptServer, "instance", None)
     if context is None or server is None:
         return
     node_id = node_id or outer(context.node_id)
-    whole = keep(context.prompt_id, node_id, {TEXT: lines})
+    whole = keep(context.prompt_id, node_id, {TEXT: lines}, instead)
     told = entry(prompt_of(context.prompt_id), node_id, whole)
     server.send_sync(EVENT, told, server.client_id)
 
@@ -78,13 +78,13 @@ def entry(prompt: dict, node_id: str, ui: dict[str, list]) -> dict:
     return {"node": node_id, "kind": prompt.get(node_id, {}).get("class_type"), "output": ui}
 
 
-def keep(prompt_id: str, node_id: str, ui: dict[str, list]) -> dict[str, list]:
-    """All that a node has said in a run, with `ui` at the end."""
+def keep(prompt_id: str, node_id: str, ui: dict[str, list], instead: bool = False) -> dict[str, list]:
+    """All that a node has said in a run, with `ui` at the end, or in its place."""
     mark = identities(prompt_of(prompt_id)).get(node_id)
     if mark is None:
         return ui
     before = _kept.pop(mark, None)
-    if before is not None and before.prompt_id == prompt_id:
+    if before is not None and before.prompt_id == prompt_id and not instead:
         ui = {name: before.ui.get(name, []) + lines for name, lines in ui.items()}
     _kept[mark] = Said(prompt_id, ui)
     if len(_kept) > KEPT:

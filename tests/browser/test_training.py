@@ -21,6 +21,9 @@ NEARER = f"""() => {{
     app.canvas.setDirty(true, true)
 }}"""
 LINES = f"{NODE}.widgets.find(widget => widget.name === 'animatediff_text')?.element.textContent ?? ''"
+TIMES = f"""text => {NODE}.widgets.filter(
+    widget => `${{widget.element?.textContent ?? ''}} ${{widget.value ?? ''}}`.match(text)).length"""
+"""On how many of the node's widgets a text stands."""
 STEPS = f"steps => {{ {NODE}.widgets.find(widget => widget.name === 'steps').value = steps }}"
 SMALL = {"width": 64, "height": 64, "batch_size": 4, "rank": 4, "clip_frames": 4}
 
@@ -57,11 +60,13 @@ def test_a_training_run_is_watched_cancelled_and_gone_on_with(server, page, erro
     page.evaluate(NEARER)
     identity = run(page)
     page.wait_for_function(SHOWN, timeout=120_000)
+    page.wait_for_function(f"words => {LINES}.match(words)", arg=step.format(r"\d+", r"\d+"), timeout=60_000)
     page.wait_for_timeout(3000)
     page.screenshot(path=SCREENSHOTS / f"training, {language}.png")
     server.post("/interrupt")
     finished(server, identity, "error")
     page.wait_for_function(f"saved => {LINES}.match(saved)", arg=saved, timeout=10_000)
+    assert page.evaluate(TIMES, saved) == 1
     page.screenshot(path=SCREENSHOTS / f"training cancelled, {language}.png")
     done = int(re.search(saved, page.evaluate(LINES))[1])
     page.evaluate(SET, SMALL | {"name": f"zoom_{language}", "steps": 1, "sample_every": 0})

@@ -6,7 +6,7 @@ import pytest
 import torch
 from animatediff_native.motion.load import MOTION_LORAS, MOTION_MODELS
 from animatediff_native.nodes.text import said as say_of_a_form
-from animatediff_native.sampling.said import said_in
+from animatediff_native.sampling.said import said_in, say
 from clips import motion_model
 from comfy_execution.utils import CurrentNodeContext
 from pages import Page
@@ -96,6 +96,16 @@ def test_a_list_of_values_says_a_line_for_each(page):
             say_of_a_form(text)
     page.end(number)
     assert told("list") == {"1": ["one", "two"]}
+
+
+def test_a_node_that_takes_long_says_one_line_in_place_of_another(page):
+    number = page.begin("long", {"1": {"class_type": "ADN_TrainMotionLoRA", "inputs": {}}})
+    with CurrentNodeContext("long", "1"):
+        for text in ("step 1", "step 2"):
+            say([text], instead=True)
+            assert page.text == text
+    page.end(number)
+    assert told("long") == {"1": ["step 2"]}
 
 
 def test_a_long_chain_of_nodes_beside_a_circle(page):
