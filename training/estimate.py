@@ -1,15 +1,32 @@
 """How much memory a training run takes, reckoned before its first step. Pure mathematics."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 GIB = 2**30
-KEPT = {("SD1.5", False): 330e3, ("SD1.5", True): 18e3, ("SDXL", False): 475e3, ("SDXL", True): 16e3}
-"""Bytes of activations that a step keeps for each pixel of the latents, in 16 bits: (base, with checkpointing).
-Counted on full-size UNets."""
-WORKSPACE = 1.5 * GIB
-"""One layer that runs again, gradients on their way, and what the device takes for itself."""
+HELD = {("SD1.5", False): 410e3, ("SD1.5", True): 62e3, ("SDXL", False): 570e3, ("SDXL", True): 57e3}
+"""Bytes of activations and their gradients that a step holds at once for each pixel of the latents, in 16 bits: (base,
+with checkpointing, where two thirds of it are the layer that runs again). Counted by benchmarks/training_memory.py on
+full-size UNets, and a little more: small ones hold up to a tenth more than their share."""
+WORKSPACE = 1.0 * GIB
+"""What the device takes for itself."""
 BYTES_PER_PARAMETER = {"adamw": 16, "adamw 8 bit": 10, "prodigy": 24}
 """Of what is trained: its value and gradient in 32 bits, and the optimizer's moments."""
+
+
+@dataclass(frozen=True)
+class Clips:
+    """What goes through the UNet together."""
+
+    base: str
+    pixels: int
+    """Of the latents of all frames."""
+    itemsize: int
+    """Of the activations."""
+    channels: int = 320
+    """Of the UNet at its widest picture."""
+
+    def held(self, recomputes: bool) -> float:
+        return HELD[self.base, recomputes] * self.pixels * self.itemsize / 2 * self.channels / 320
 
 
 @dataclass(frozen=True)
@@ -27,16 +44,11 @@ class Needs:
         return self.weights + WORKSPACE + (self.recomputed if recomputes else self.plain)
 
 
-def needs(base: str, pixels: int, itemsize: int, frozen: float, trained: int, optimizer: str) -> Needs:
-    """pixels: of the latents of all frames that go through the UNet together. itemsize: of the activations. frozen:
-    bytes of the weights that stay. trained: parameters that do not."""
-    plain, recomputed = (KEPT[base, on] * pixels * itemsize / 2 for on in (False, True))
-    return Needs(frozen + trained * BYTES_PER_PARAMETER[optimizer], plain, recomputed)
-
-
-def scaled(need: Needs, channels: int) -> Needs:
-    """The same for a UNet of so many channels at its widest picture; those that were counted have 320."""
-    return replace(need, plain=need.plain * channels / 320, recomputed=need.recomputed * channels / 320)
+def needs(clips: Clips, frozen: float, trained: int, optimizer: str, cast: int = 0) -> Needs:
+    """frozen: bytes of the weights that stay. trained: parameters that do not. cast: parameters, of all, that have
+    another type than the activations; without checkpointing they are kept in that type, too, for gradients."""
+    weights = frozen + trained * BYTES_PER_PARAMETER[optimizer]
+    return Needs(weights, clips.held(False) + cast * clips.itemsize, clips.held(True))
 
 
 def recomputes(asked: str, need: Needs, free: float) -> bool:

@@ -132,16 +132,8 @@ def fit_into_memory(subject: Subject, examples: Examples, plan: TrainingPlan) ->
     latents = max((item.latents for item in examples.items), key=lambda each: each[0].numel())
     frames, _, height, width = latents.shape[1:]
     frames = frames if subject.motion_format is not None else 1
+    need = reckoned(subject, plan, plan.batch * frames * height * width)
     trained = sum(value.numel() for value in subject.parameters().values())
-    need = estimate.needs(
-        "SDXL" if base_name(model) == "SDXL" else "SD1.5",
-        plan.batch * frames * height * width,
-        model.model.get_dtype_inference().itemsize,
-        sum(each.model_size() for each in [model, *model.get_nested_additional_models()]),
-        trained,
-        plan.options.optimizer,
-    )
-    need = estimate.scaled(need, model.model.model_config.unet_config["model_channels"])
     recomputing = estimate.recomputes(plan.options.checkpointing, need, comfy.model_management.get_free_memory(device))
     total = comfy.model_management.get_total_memory(device)
     if sentence := estimate.refusal(need, recomputing, total, frames, width * 8, height * 8):
@@ -152,4 +144,21 @@ def fit_into_memory(subject: Subject, examples: Examples, plan: TrainingPlan) ->
         f"'{plan.name}': {len(examples.items)} clips, {frames} frames of {width * 8} x {height * 8}, "
         f"{plan.steps} steps, {trained:,} trained parameters, about {need.total(recomputing) / estimate.GIB:.1f} GB"
         f"{' with checkpointing' if recomputing else ''}."
+    )
+
+
+def reckoned(subject: Subject, plan: TrainingPlan, pixels: int) -> estimate.Needs:
+    """pixels: of the latents of all frames that go through the UNet together."""
+    host, dtype = subject.model.model, subject.model.model.get_dtype_inference()
+    base = "SDXL" if base_name(subject.model) == "SDXL" else "SD1.5"
+    clips = estimate.Clips(base, pixels, dtype.itemsize, host.model_config.unet_config["model_channels"])
+    loaded = [host, *(each.model for each in subject.model.get_nested_additional_models())]
+    frozen = [value for each in loaded for value in each.parameters() if not value.requires_grad]
+    trained = list(subject.parameters().values())
+    return estimate.needs(
+        clips,
+        sum(value.nbytes for value in frozen),
+        sum(value.numel() for value in trained),
+        plan.options.optimizer,
+        cast=sum(value.numel() for value in [*frozen, *trained] if value.dtype != dtype),
     )

@@ -2,15 +2,16 @@
 
 import numpy as np
 import pytest
-from animatediff_native.training.estimate import GIB, needs, recomputes, refusal, scaled
+from animatediff_native.training.estimate import BYTES_PER_PARAMETER, GIB, Clips, needs, recomputes, refusal
 from animatediff_native.training.plot import HELD_OUT, duration, line, loss_plot, panel, smoothed
 from PIL import Image
 
 LORA = 19_300_000
 
 
-def need(size=512, frames=16, base="SD1.5", trained=LORA, itemsize=2):
-    return needs(base, frames * (size // 8) ** 2, itemsize, 1.6 * GIB + 0.84 * GIB, trained, "adamw")
+def need(size=512, frames=16, trained=LORA, itemsize=2, channels=320):
+    clips = Clips("SD1.5", frames * (size // 8) ** 2, itemsize, channels)
+    return needs(clips, 1.6 * GIB + 0.84 * GIB, trained, "adamw")
 
 
 def test_a_lora_at_512_fits_into_8_gb_and_at_256_into_6():
@@ -19,17 +20,26 @@ def test_a_lora_at_512_fits_into_8_gb_and_at_256_into_6():
 
 
 def test_a_motion_model_at_256_fits_into_12_gb():
-    whole = needs("SD1.5", 16 * 32 * 32, 2, 1.6 * GIB, 453_000_000, "adamw")
+    clips = Clips("SD1.5", 16 * 32 * 32, 2)
+    whole = needs(clips, 1.6 * GIB, 453_000_000, "adamw")
     assert whole.total(True) < 12 * GIB
-    assert needs("SD1.5", 16 * 32 * 32, 2, 1.6 * GIB, 453_000_000, "adamw 8 bit").weights < whole.weights
+    assert needs(clips, 1.6 * GIB, 453_000_000, "adamw 8 bit").weights < whole.weights
 
 
 def test_an_sdxl_lora_at_512_fits_into_12_gb():
-    assert needs("SDXL", 16 * 64 * 64, 2, 4.8 * GIB + 0.4 * GIB, 11_500_000, "adamw").total(True) < 12 * GIB
+    whole = needs(Clips("SDXL", 16 * 64 * 64, 2), 4.8 * GIB + 0.4 * GIB, 11_500_000, "adamw")
+    assert whole.total(True) < 12 * GIB
 
 
 def test_numbers_of_32_bits_take_twice_the_room():
-    assert need(itemsize=4).plain == 2 * need().plain and scaled(need(), 32).plain == pytest.approx(need().plain / 10)
+    assert need(itemsize=4).plain == 2 * need().plain and need(channels=32).plain == pytest.approx(need().plain / 10)
+
+
+def test_weights_of_another_type_are_kept_in_that_of_the_activations_too():
+    clips = Clips("SD1.5", 1024, 2)
+    plain, cast = (needs(clips, 0, 100, "adamw", cast) for cast in (0, 100))
+    assert plain.weights == cast.weights == 100 * BYTES_PER_PARAMETER["adamw"]
+    assert (cast.plain - plain.plain, cast.recomputed) == (200, plain.recomputed)
 
 
 def test_auto_recomputes_where_there_is_no_room():
@@ -40,8 +50,8 @@ def test_auto_recomputes_where_there_is_no_room():
 def test_what_does_not_fit_is_refused_with_a_way_out():
     assert refusal(need(), True, 8 * GIB, 16, 512, 512) == ""
     sentence = refusal(need(), False, 8 * GIB, 16, 512, 512)
-    assert sentence.startswith("A step needs more than the 8.0 GB of this device: 16 frames of 512 x 512 take about 5.")
-    assert sentence.endswith("with checkpointing and 24.4 without. Use checkpointing on or auto.")
+    assert sentence.startswith("A step needs more than the 8.0 GB of this device: 16 frames of 512 x 512 take about 7.")
+    assert sentence.endswith("with checkpointing and 28.8 without. Use checkpointing on or auto.")
     assert refusal(need(), True, 4 * GIB, 16, 512, 512).endswith("Use fewer frames, a smaller size or batch 1.")
 
 

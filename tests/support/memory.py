@@ -17,9 +17,10 @@ class PeakMemory(TorchDispatchMode):
 
     def __torch_dispatch__(self, function, types, args=(), kwargs=None):
         result = function(*args, **(kwargs or {}))
-        for tensor in tree_leaves(result):
-            if isinstance(tensor, torch.Tensor):
-                self._count(tensor.untyped_storage())
+        given = {id(storage) for storage in storages((args, kwargs))}  # of which the result may be a view
+        for storage in storages(result):
+            if id(storage) not in given:
+                self._count(storage)
         return result
 
     def _count(self, storage) -> None:
@@ -35,3 +36,7 @@ class PeakMemory(TorchDispatchMode):
     def _forget(self, key: int, size: int) -> None:
         self._known.discard(key)
         self.now -= size
+
+
+def storages(tree) -> list:
+    return [leaf.untyped_storage() for leaf in tree_leaves(tree) if isinstance(leaf, torch.Tensor)]

@@ -25,6 +25,12 @@ SDXL = SD15 | {
     "context_dim": 2048, "use_linear_in_transformer": True, "num_classes": "sequential", "adm_in_channels": 2816,
 }  # fmt: skip
 
+ALL_OF_SDXL = {
+    "transformer_depth": [0, 0, 2, 2, 10, 10], "transformer_depth_output": [0, 0, 0, 2, 2, 2, 10, 10, 10],
+    "transformer_depth_middle": 10,
+}  # fmt: skip
+"""The depths of the public SDXL."""
+
 FULL = {
     "sd15": SD15 | {"model_channels": 320},
     "sdxl": SDXL | {"model_channels": 320, "num_head_channels": 64},
@@ -64,6 +70,13 @@ def full_unet(arch: str, path, dtype: torch.dtype = torch.float32) -> comfy.mode
 
 
 def patcher_of(arch: str, config: dict, weights: dict, dtype: torch.dtype, assign: bool = False):
+    patcher = empty_unet(arch, config, dtype)
+    patcher.model.diffusion_model.load_state_dict(weights, assign=assign)
+    return patcher
+
+
+def empty_unet(arch: str, config: dict, dtype: torch.dtype) -> comfy.model_patcher.ModelPatcher:
+    """A MODEL whose weights are not filled in."""
     kinds = {"sd15": comfy.supported_models.SD15, "sdxl": comfy.supported_models.SDXL}
     host_class = kinds[arch.removeprefix("small-")]
     device = comfy.model_management.get_torch_device()
@@ -71,7 +84,6 @@ def patcher_of(arch: str, config: dict, weights: dict, dtype: torch.dtype, assig
     cast = comfy.model_management.unet_manual_cast(dtype, device, model_config.supported_inference_dtypes)
     model_config.set_inference_dtype(dtype, cast)
     model = model_config.get_model({}, "")
-    model.diffusion_model.load_state_dict(weights, assign=assign)
     return comfy.model_patcher.CoreModelPatcher(
         model, load_device=device, offload_device=comfy.model_management.unet_offload_device()
     )
