@@ -193,9 +193,9 @@ class ClipGrid(io.ComfyNode):
 
 
 def decoded(images: list | None, samples: list | None, vae: list | None) -> list:
-    """The clips in bytes, one after the other."""
+    """The clips: pictures as the host keeps them, latents decoded one after the other and in bytes."""
     if images:
-        return [bytes_of(clip) for clip in images]
+        return list(images)
     if not samples or not vae:
         raise ValueError("Clip Grid has no clips. Connect images, or samples and a vae.")
     clips = []

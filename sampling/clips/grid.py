@@ -1,6 +1,6 @@
 """Clips side by side in one picture a frame, with captions under them and titles along the sides.
 
-Clips are kept in one byte a number, as the host's save nodes write them, and each is let go once it has its place.
+Numbers are those of one byte, as the host's save nodes write them, and each clip is let go once it has its place.
 """
 
 from collections.abc import Sequence
@@ -30,12 +30,13 @@ class Sheet:
 
 
 def bytes_of(clip: Tensor) -> Tensor:
-    """(frames, height, width, 3 or 4) of 0 to 1 -> uint8 (frames, height, width, 3)."""
+    """(…, 3 or 4) of 0 to 1 -> uint8 (…, 3)."""
     return clip[..., :3].mul(255.0).clamp(0, 255).to("cpu", torch.uint8)
 
 
 def grid(clips: list[Tensor], sheet: Sheet, shorter: str = HOLD) -> Tensor:
-    """uint8 clips (frames, height, width, 3) -> float32 (most frames, height, width, 3), 0 to 1. Empties `clips`.
+    """Clips (frames, height, width, 3 or 4), uint8 or of 0 to 1 -> float32 (most frames, height, width, 3), 0 to 1, in
+    steps of a byte. Empties `clips`.
 
     shorter: what a clip with fewer frames does: it holds its last one, or begins anew. Clips of several sizes lie in
     the middle of cells as large as the largest. Raises ValueError.
@@ -70,7 +71,8 @@ def grid(clips: list[Tensor], sheet: Sheet, shorter: str = HOLD) -> Tensor:
             write(under[index], y + height, x)
         y, x = y + (height - clip.shape[1]) // 2, x + (width - clip.shape[2]) // 2
         for frame, source in enumerate(sources(clip.shape[0], frames, shorter)):
-            result[frame, y : y + clip.shape[1], x : x + clip.shape[2]] = clip[source] / 255
+            picture = clip[source] if clip.dtype == torch.uint8 else bytes_of(clip[source])
+            result[frame, y : y + clip.shape[1], x : x + clip.shape[2]] = picture / 255
     clips.clear()
     return result
 

@@ -5,6 +5,7 @@ import torch
 from animatediff_native.sampling.clips.captions import broken, lettering
 from animatediff_native.sampling.clips.grid import HOLD, LOOP, Sheet, bytes_of, grid, sources, titles
 from animatediff_native.sampling.values.lists import crossed, for_each, lines, titled, values
+from memory import PeakMemory
 
 
 def clip(frames: int, height: int, width: int, seed: int) -> torch.Tensor:
@@ -120,3 +121,13 @@ def test_every_value_with_every_other():
     across, down = crossed([0.8, 1.2], [1, 2, 3])
     assert list(zip(across, down, strict=True)) == [(0.8, 1), (1.2, 1), (0.8, 2), (1.2, 2), (0.8, 3), (1.2, 3)]
     assert titled("seed", [1, 2]) == "seed 1\nseed 2" and titled("", [0.8]) == "0.8"
+
+
+def test_pictures_are_taken_frame_by_frame():
+    """The host keeps all clips of a list as floats: a grid has no room for them once more."""
+    clips = [torch.rand(16, 64, 64, 3, generator=torch.Generator().manual_seed(index)) for index in range(8)]
+    expected = grid([bytes_of(clip) for clip in clips], Sheet(columns=4))
+    frame = clips[0][0].nbytes
+    with PeakMemory() as memory:
+        result = grid(list(clips), Sheet(columns=4))
+    assert torch.equal(result, expected) and memory.peak < result.nbytes + 4 * frame
