@@ -151,7 +151,8 @@ def apply_model_with_motion(
         return executor(x, t, c_concat, c_crossattn, control, options, **kwargs)
 
     moment = moment_of(motion_models, base, t, options, run)
-    call = Call(base, x, frames, run, part_of(frames, options), moment, views_of(options, x.device))
+    views = views_of(options, x.device, plain_unet(base) is not base.diffusion_model)
+    call = Call(base, x, frames, run, part_of(frames, options), moment, views)
     motion = MotionCall(call, at_work(motion_models, call), control)
     options, kwargs = attached(motion, base, options, kwargs)
     with norms_across_frames(plain_unet(base), motion.norms, frames):

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from .settings import MotionSettings
 from .strength import Amounts, Area, Moment, Part
-from .views import Views, views_on
+from .views import IN_A_GRAPH, Views, views_on
 
 KEY = "animatediff"
 """Our name in the host's registers: wrappers, additional models, attachments, `transformer_options`."""
@@ -186,9 +186,10 @@ def part_of(frames: int, options: dict) -> Part:
     return Part(indices, tuple(areas.get(uuid) for uuid in options.get("uuids", ())) if areas else ())
 
 
-def views_of(options: dict, device: torch.device) -> Views | None:
+def views_of(options: dict, device: torch.device, is_compiled: bool = False) -> Views | None:
     """The views inside each video of a call with these options."""
     views = options.get(VIEWS)
     if views is None:
         return None
-    return views_on(device, tuple((tuple(frames), tuple(weights)) for frames, weights in views))
+    windows = tuple((tuple(frames), tuple(weights)) for frames, weights in views)
+    return views_on(device, windows, IN_A_GRAPH if is_compiled else 1)

@@ -16,6 +16,10 @@ MOST = 1.75
 behind them, which makes eight numbers of one."""
 
 
+IN_A_GRAPH = 3
+"""Layers for a compiled UNet: as many as usual views need in any step, so that all steps are one graph."""
+
+
 @dataclass(frozen=True)
 class Views:
     """Windows inside the attention, on the device of a call; together they hold every frame."""
@@ -51,8 +55,8 @@ precision to do)."""
 
 
 @lru_cache(maxsize=64)
-def views_on(device: torch.device, windows: tuple[Window, ...]) -> Views:
-    """Kept, because to bring them to a GPU makes that wait."""
+def views_on(device: torch.device, windows: tuple[Window, ...], least: int = 1) -> Views:
+    """Kept, because to bring them to a GPU makes that wait. least: how many layers there are, needed or not."""
     with torch.inference_mode(False):
         groups = tuple(torch.tensor(group, device=device) for group in grouped([frames for frames, _ in windows]))
         blended = (
@@ -60,7 +64,7 @@ def views_on(device: torch.device, windows: tuple[Window, ...]) -> Views:
                 torch.tensor(places, device=device),
                 torch.tensor(shares, dtype=torch.float32, device=device).unsqueeze(-1),
             )
-            for places, shares in layers(windows)
+            for places, shares in layers(windows, least)
         )
         return Views(groups, tuple(blended))
 
@@ -77,7 +81,7 @@ def grouped(windows: Sequence[Sequence[int]]) -> list[list[Sequence[int]]]:
     return groups
 
 
-def layers(windows: Sequence[Window]) -> list[tuple[list[int], list[float]]]:
+def layers(windows: Sequence[Window], least: int = 1) -> list[tuple[list[int], list[float]]]:
     """[(place among the frames of all windows, share) of each frame of the clip, ...]: the first window that holds a
     frame, then the second, ...; where there is none, the first one with a share of 0.
 
@@ -90,7 +94,7 @@ def layers(windows: Sequence[Window]) -> list[tuple[list[int], list[float]]]:
             held.setdefault(frame, []).append((place, share))
             place += 1
     found = []
-    for layer in range(max(len(each) for each in held.values())):
+    for layer in range(max(least, *(len(each) for each in held.values()))):
         own = [held[frame][layer] if layer < len(held[frame]) else (held[frame][0][0], 0.0) for frame in sorted(held)]
         found.append(([place for place, _ in own], [share for _, share in own]))
     return found

@@ -57,11 +57,13 @@ class WindowHandler(IndexListContextHandler):
         windows_per_call: int = 0,
         links: Links = NO_LINKS,
         goes_on: bool = True,
+        share: float = CHUNKED,
     ):
         """windows_per_call: how many windows the UNet gets at once; 0 is as many as memory allows (1 on the CPU).
 
         With links it is always 1: the first window comes first. goes_on: whether a run that starts at a later step has
-        that step's windows; else it begins with those of a first step.
+        that step's windows; else it begins with those of a first step. share: memory of a frame of a long window, over
+        what the host reckons for a frame.
         """
         first = plans[0]
         super().__init__(
@@ -78,6 +80,7 @@ class WindowHandler(IndexListContextHandler):
         self.windows_per_call = 1 if links != NO_LINKS else windows_per_call
         self.links = links
         self.goes_on = goes_on
+        self.share = share
 
     def applies_to(self, frames: int) -> bool:
         """Whether a clip of that many frames is cut at all."""
@@ -93,7 +96,7 @@ class WindowHandler(IndexListContextHandler):
         """The most frames of a clip that the UNet gets at once for each cond; what memory is needed for."""
         if not self.applies_to(frames):
             return frames
-        return max(in_memory(plan, longest(plan, frames)) for plan in self.plans)
+        return max(in_memory(plan, longest(plan, frames), self.share) for plan in self.plans)
 
     def should_use_context(self, model, conds, x_in, timestep, model_options) -> bool:
         return self.applies_to(x_in.shape[0])
@@ -105,9 +108,9 @@ class WindowHandler(IndexListContextHandler):
         return WindowedCall(self, model, x_in, timestep, model_options).clips(calc_cond_batch, conds)
 
 
-def in_memory(plan: WindowPlan, length: int) -> int:
+def in_memory(plan: WindowPlan, length: int, share: float = CHUNKED) -> int:
     """How many frames as the host reckons them take the memory of a window of that length."""
-    return math.ceil(length * CHUNKED) if plan.context_schedule == STANDARD_EVEN else length
+    return math.ceil(length * share) if plan.context_schedule == STANDARD_EVEN else length
 
 
 def _attended(plan: WindowPlan, frames: int) -> int:

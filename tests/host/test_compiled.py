@@ -12,7 +12,13 @@ from animatediff_native.motion.options import KEY
 from animatediff_native.motion.settings import MotionSettings
 from animatediff_native.sampling.values.schedules import FrameValues, parsed, step_values, times
 from animatediff_native.sampling.windows.handler import with_windows
-from animatediff_native.sampling.windows.plan import STANDARD_STATIC, WHOLE_CLIP, WindowPlan
+from animatediff_native.sampling.windows.plan import (
+    STANDARD_EVEN,
+    STANDARD_SHIFTED,
+    STANDARD_STATIC,
+    WHOLE_CLIP,
+    WindowPlan,
+)
 from cameras import camera_state
 from clips import animated, compiled, latents, motion_model, sample
 from comfy.ldm.modules.attention import attention_pytorch
@@ -99,6 +105,15 @@ def test_one_graph_with_a_camera(unet, camera):
 def test_a_camera_where_the_host_breaks_the_graph(sd15, camera):
     model = filmed(sd15, camera, "pan left", CHANGING)
     assert torch.allclose(clip(compiled(model)), clip(model), atol=1e-3)
+
+
+def test_one_graph_for_a_long_window(unet):
+    """Its views move from step to step: two or three hold a frame."""
+    plan = WindowPlan(STANDARD_EVEN, 15, 2, views=WindowPlan(STANDARD_SHIFTED, 6, 2))
+    model = with_windows(animated(unet, motion_model(), motion_scale=CHANGING), plan)
+    words = {"latent_image": latents(15)[..., :8, :8], "steps": 3}
+    assert torch.allclose(sample(compiled(model), **words), sample(model, **words), atol=1e-3)
+    assert graphs() == 1
 
 
 def test_settings_are_not_frozen_at_those_of_the_first_call(unet):

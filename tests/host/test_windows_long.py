@@ -123,17 +123,26 @@ def test_sweep_no_step_has_a_longer_window_than_the_host_is_told_of(frames):
             assert in_memory(plan, most) <= handler.frames_in_call(frames)
 
 
-def test_the_host_reckons_with_chunks(sd15):
-    shapes = []
+class Told(Exception):
+    """What the host was told of."""
+
+
+@pytest.mark.parametrize(
+    ("change", "frames", "reckoned"),
+    [(lambda model: model, 96, 36), (lambda model: model, 72, 36), (compiled, 72, 72), (compiled, 96, 16)],
+    ids=["chunks", "chunks of one window", "compiled", "compiled, in short windows"],
+)
+def test_the_host_reckons_with_chunks(sd15, change, frames, reckoned):
+    """But not of a compiled UNet, which takes its frames whole, and gets one long window or short ones."""
 
     def spy(executor, model, noise_shape, *others, **kwargs):
-        shapes.append(list(noise_shape))
-        return executor(model, noise_shape, *others, **kwargs)
+        raise Told(list(noise_shape))
 
-    model = animated(sd15, motion_model())
+    model = change(animated(sd15, motion_model()))
     model.add_wrapper_with_key(WrappersMP.PREPARE_SAMPLING, "spy", spy)
-    sample(model, latent_image=latents(96, 8, 8), steps=1)
-    assert shapes == [[36, 4, 8, 8]]
+    with pytest.raises(Told) as told:
+        sample(model, latent_image=latents(frames, 8, 8), steps=1)
+    assert told.value.args == ([reckoned, 4, 8, 8],)
 
 
 def test_an_interrupt_stops_at_the_next_operation(sd15, motion_from_file):

@@ -11,9 +11,11 @@ from torch import nn
 
 
 def test_a_frame_is_laid_together_of_the_views_that_hold_it():
-    assert layers([((0, 1), (1.0, 0.5)), ((1, 2), (0.5, 1.0))]) == [
+    found = layers([((0, 1), (1.0, 0.5)), ((1, 2), (0.5, 1.0))], least=3)
+    assert found == [
         ([0, 1, 3], [1.0, 0.5, 1.0]),
         ([0, 2, 3], [0.0, 0.5, 0.0]),
+        ([0, 1, 3], [0.0, 0.0, 0.0]),
     ]
 
 
