@@ -11,7 +11,7 @@ from torch import Tensor
 
 from .call import MotionCall, attached
 from .camera import cameras
-from .fit import check_fit, plain_unet
+from .fit import check_fit, is_compiled, plain_unet
 from .formats import MotionFormat
 from .lora import scheduled_loras
 from .moments import are_fixed, moment_at, note_evaluation
@@ -151,8 +151,9 @@ def apply_model_with_motion(
         return executor(x, t, c_concat, c_crossattn, control, options, **kwargs)
 
     moment = moment_of(motion_models, base, t, options, run)
-    views = views_of(options, x.device, plain_unet(base) is not base.diffusion_model)
-    call = Call(base, x, frames, run, part_of(frames, options), moment, views)
+    compiled = is_compiled(base, options)
+    views = views_of(options, x.device, compiled)
+    call = Call(base, x, frames, run, part_of(frames, options), moment, views, compiled)
     motion = MotionCall(call, at_work(motion_models, call), control)
     options, kwargs = attached(motion, base, options, kwargs)
     with norms_across_frames(plain_unet(base), motion.norms, frames):

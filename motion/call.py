@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from .chunks import chunks
 from .control import FittedControl
 from .families import Norms
-from .fit import plain_unet, sites_by_part, unet_places
+from .fit import is_compiled, plain_unet, sites_by_part, unet_places
 from .image_encoder import laid_on
 from .options import KEY, Call
 from .placed import PlacedModule, Steered
@@ -53,7 +53,7 @@ class MotionCall:
     def __init__(self, call: Call, motion_models: list[Steered], control: dict | None = None):
         """control: what the host's ControlNets add in this call."""
         unet = plain_unet(call.base)
-        self.frames, self.is_compiled = call.frames, unet is not call.base.diffusion_model
+        self.frames, self.is_compiled = call.frames, call.is_compiled
         self.norms = unet_norms(motion_models)
         self.placed: dict[tuple[str, int], tuple[nn.Module, list[PlacedModule]]] = {}
         """Block -> (the layer that motion follows there, the modules of every motion model)."""
@@ -169,7 +169,7 @@ def attached(call, base: BaseModel, options: dict, kwargs: dict) -> tuple[dict, 
     TorchCompileModel freezes whatever it finds in `transformer_options` at what it was in the first call. What it finds
     in a keyword it looks at in every call, so this is where a compiled UNet gets its calls from.
     """
-    if plain_unet(base) is base.diffusion_model:
+    if not is_compiled(base, options):
         return call.attached(options), kwargs
     wrappers, kind = dict(options.get("wrappers", {})), WrappersMP.DIFFUSION_MODEL
     wrappers[kind] = wrappers.get(kind, {}) | {KEY: [attach_compiled]}

@@ -6,6 +6,7 @@ from comfy.ldm.modules.attention import SpatialTransformer
 from comfy.ldm.modules.diffusionmodules.openaimodel import ResBlock, UNetModel
 from comfy.model_base import BaseModel
 from comfy.model_patcher import ModelPatcher
+from comfy.patcher_extension import WrappersMP
 from torch import nn
 
 from .formats import MotionFormat, sites
@@ -21,6 +22,8 @@ class Place:
     channels: int
 
 
+COMPILED = "torch.compile"
+"""The host's name for what TorchCompileModel puts on a MODEL."""
 NAMES = {
     "SD15": "SD1.5",
     "SD20": "SD2",
@@ -65,6 +68,13 @@ def has_places(unet: UNetModel, motion_format: MotionFormat) -> bool:
 def plain_unet(base: BaseModel) -> nn.Module:
     """The UNet of the host's model, also where it is compiled for the call."""
     return getattr(base.diffusion_model, "_orig_mod", base.diffusion_model)
+
+
+def is_compiled(base: BaseModel, options: dict) -> bool:
+    """Whether the UNet is compiled in a call with these `transformer_options`, by a wrapper around the one that asks or
+    by one that is still to come."""
+    is_to_be = COMPILED in options.get("wrappers", {}).get(WrappersMP.APPLY_MODEL, {})
+    return is_to_be or plain_unet(base) is not base.diffusion_model
 
 
 def base_name(model: ModelPatcher) -> str:

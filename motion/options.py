@@ -119,6 +119,7 @@ class Call:
     part: Part
     moment: Moment
     views: Views | None = None
+    is_compiled: bool = False
 
     @property
     def dtype(self) -> torch.dtype:

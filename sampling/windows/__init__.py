@@ -17,13 +17,13 @@ same cost it takes the seam away (benchmarks/SEAMS.md), so it is the preset `sta
 frames, with views of 16 inside: each frame goes once through the spatial layers, and only the temporal attention pays
 for overlaps. Views travel in `transformer_options`, and the feed-forward runs once on their blend. `long` fits such
 windows to the run: short ones where a ControlNet, GLIGEN or another node's patch asks for all frames at once, where a
-node calls the UNet with patches of its own (PAG), where norms average over frames, behind TorchCompileModel, and in a
-clip that goes on.
+node calls the UNet with patches of its own (PAG), where norms average over frames, in a clip that goes on, and behind
+TorchCompileModel where the clip needs several: they differ in length, and each length would be compiled.
 
 A ControlNet's hints are cut in a shallow copy of it, one for all conds of a window, so that the host still batches
 them; once fitted to the latents they are kept for the run (`hints`). Several windows go into one call where memory
 allows (one on the CPU), told by `options.VIDEOS_PER_COND`. The host reckons memory for what the UNet gets at once
-(`frames_in_call`); a frame of a long window counts half, as its layers go in chunks.
+(`frames_in_call`); a frame of a long window counts half, as its layers go in chunks (not in a compiled UNet).
 
 Where windows need nothing of each other, they can be shared out: `shares` gives each GPU of the process (the host's
 thread pool, as MultiGPU CFG Split makes it), and each member of a gang, windows side by side, and has them all back in

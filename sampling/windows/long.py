@@ -14,6 +14,7 @@ from comfy.patcher_extension import WrappersMP
 from ...motion.call import LAYER_PATCH, sees_attention
 from ...motion.camera import cameras
 from ...motion.families import Norms
+from ...motion.fit import COMPILED
 from ...motion.options import KEY
 from .gang import ALONE, Gang
 from .handler import CHUNKED, WindowHandler
@@ -26,8 +27,6 @@ LEAST_VIEWS = 3
 GRID = (1, 4 / 3)
 """Windows are 3 or 4 views long, or twice as long, or 4 times, ...: what memory is free at the moment must not decide
 over the clip, so a little more or less of it changes nothing."""
-COMPILED = "torch.compile"
-"""The host's name for what TorchCompileModel puts on a MODEL."""
 TAKES_ALL_FRAMES = ("control", "gligen")
 """What conditioning may hold that sees every frame of a call at once."""
 

@@ -107,6 +107,13 @@ def test_a_camera_where_the_host_breaks_the_graph(sd15, camera):
     assert torch.allclose(clip(compiled(model)), clip(model), atol=1e-3)
 
 
+def test_a_range_ends_where_torch_compile_comes_last(unet):
+    """Then the host compiles the UNet only behind our wrapper."""
+    model = animated(unet, motion_model(), effect=0.6, end_percent=0.5)
+    assert torch.allclose(clip(compiled(model)), clip(model), atol=1e-3)
+    assert graphs() == 2
+
+
 def test_one_graph_for_a_long_window(unet):
     """Its views move from step to step: two or three hold a frame."""
     plan = WindowPlan(STANDARD_EVEN, 15, 2, views=WindowPlan(STANDARD_SHIFTED, 6, 2))

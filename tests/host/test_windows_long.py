@@ -71,7 +71,7 @@ def goes_on(model):
     return model
 
 
-@pytest.mark.parametrize("change", [another_nodes_attention, calls_of_its_own, compiled, goes_on])
+@pytest.mark.parametrize("change", [another_nodes_attention, calls_of_its_own, goes_on])
 def test_short_windows_where_all_frames_are_asked_for_at_once(sd15, change):
     calls = pictures_of_each_call(change(animated(sd15, motion_model())), 96)
     assert calls[:8] == SHORT
