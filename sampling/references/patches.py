@@ -8,13 +8,14 @@ import math
 from collections.abc import Sequence
 
 import torch
-from comfy.ldm.modules.attention import SpatialTransformer, optimized_attention
+from comfy.ldm.modules import attention as host_attention
+from comfy.ldm.modules.attention import SpatialTransformer, attention_pytorch
 from comfy.ldm.modules.diffusionmodules.openaimodel import ResBlock, UNetModel, Upsample, forward_timestep_embed
 from comfy.model_base import SDXL
 from comfy.patcher_extension import WrappersMP
 from torch import Tensor, nn
 
-from ...motion.call import LAYER_PATCH, attached
+from ...motion.call import LAYER_PATCH, attached, sees_attention
 from ...motion.fit import blocks_of, plain_unet
 from ...motion.options import KEY
 from ...motion.strength import rows
@@ -66,7 +67,8 @@ class WindowReferences:
         def apply_model_with_references(
             executor, x, t, c_concat=None, c_crossattn=None, control=None, transformer_options=None, **kwargs
         ):
-            call = ReferenceCall(self, number, executor.class_obj, x.shape, transformer_options)
+            kind = ReferenceCall if stays_a_graph(transformer_options) else CallOutsideGraphs
+            call = kind(self, number, executor.class_obj, x.shape, transformer_options)
             options, kwargs = attached(call, executor.class_obj, transformer_options, kwargs)
             result = executor(x, t, c_concat, c_crossattn, control, options, **kwargs)
             call.leave(*call.noted)
@@ -113,13 +115,12 @@ class ReferenceCall:
         """The same of this window, of all conds together, until it is left in the bank."""
         self.own_tokens: dict[tuple, int] = {}
         """Attentions whose keys are followed by the reference's -> how many are their own."""
-        patches = options.get("patches", {})
-        self.others = list(patches.get(LAYER_PATCH, ()))
-        self.others_attention = options.get("patches_replace", {}).get("attn1", {})
 
     def attached(self, options: dict) -> dict:
         """A private copy of `transformer_options` with our patches: around those of others."""
         patches = dict(options.get("patches", {}))
+        self.others = list(patches.get(LAYER_PATCH, ()))
+        self.others_attention = options.get("patches_replace", {}).get("attn1", {})
         patches["attn1_patch"] = [self.note_input, *patches.get("attn1_patch", ()), self.add_reference]
         if self.uses_adain:
             patches[LAYER_PATCH] = [((ResBlock, SpatialTransformer, Upsample), self.run_layer), *self.others]
@@ -127,7 +128,6 @@ class ReferenceCall:
         replaced["attn1"] = self.others_attention | dict.fromkeys(self.places, self.attend)
         return options | {"patches": patches, "patches_replace": replaced}
 
-    @torch.compiler.disable
     def note_input(self, n: Tensor, context: Tensor, value: Tensor, extra: dict):
         """An `attn1_patch` before the others'. n: b t c, the input of a self-attention."""
         place = place_of(extra)
@@ -135,11 +135,10 @@ class ReferenceCall:
             self.noted[place] = (n,)
         return n, context, value
 
-    @torch.compiler.disable
     def add_reference(self, n: Tensor, context: Tensor, value: Tensor, extra: dict):
         """An `attn1_patch` after the others': what the attention looks at is followed by what the kept window held."""
         place = place_of(extra)
-        if place in self.noted:
+        if place in self.noted and not torch.compiler.is_compiling():
             self.leave(place)  # at once: the host's memory may be where it goes
         if place not in self.attentions or place not in self.held:
             return n, context, value
@@ -150,7 +149,6 @@ class ReferenceCall:
         self.own_tokens[place] = context.shape[1]
         return n, *(torch.cat([each, kept], dim=1) for each in (context, value))
 
-    @torch.compiler.disable
     def attend(self, q: Tensor, k: Tensor, v: Tensor, extra: dict) -> Tensor:
         """A replacement of `attn1`: as it was, or, for the negative prompt's half, mixed with what it is without."""
         place = place_of(extra)
@@ -175,7 +173,6 @@ class ReferenceCall:
             patches[LAYER_PATCH] = entries
         return self.take_statistics(layer, x, transformer_options["block"])
 
-    @torch.compiler.disable
     def take_statistics(self, layer: nn.Module, x: Tensor, block: tuple[str, int]) -> Tensor:
         """x: b c h w."""
         if block not in self.blocks or layer is not self.last_layers[block]:
@@ -209,6 +206,22 @@ class ReferenceCall:
             self.bank.keep(self.conds, place, self.noted.pop(place))
 
 
+class CallOutsideGraphs(ReferenceCall):
+    """Where a compiled UNet may be several graphs: in all but the first, TorchCompileModel would freeze what the call
+    knows. So what it does is left out of them."""
+
+    note_input = torch.compiler.disable(ReferenceCall.note_input)
+    add_reference = torch.compiler.disable(ReferenceCall.add_reference)
+    attend = torch.compiler.disable(ReferenceCall.attend)
+    take_statistics = torch.compiler.disable(ReferenceCall.take_statistics)
+
+
+def stays_a_graph(options: dict) -> bool:
+    """Whether a compiled UNet is one graph: with PyTorch's attention, and none of another node's in it."""
+    override = "optimized_attention_override" in options
+    return host_attention.optimized_attention is attention_pytorch and not override and not sees_attention(options)
+
+
 def of_frames(strength, frames: Sequence[int]):
     return rows(strength, frames) if isinstance(strength, Tensor) else strength
 
@@ -224,7 +237,9 @@ def in_a_row(pictures: list[int]) -> slice | list[int] | None:
 def attention(q: Tensor, k: Tensor, v: Tensor, extra: dict) -> Tensor:
     """What the host does where nothing is replaced."""
     precision = extra.get("attn_precision")
-    return optimized_attention(q, k, v, extra["n_heads"], attn_precision=precision, transformer_options=extra)
+    return host_attention.optimized_attention(
+        q, k, v, extra["n_heads"], attn_precision=precision, transformer_options=extra
+    )
 
 
 def place_of(extra: dict) -> tuple[str, int, int]:

@@ -10,9 +10,12 @@ from animatediff_native.motion.lora import with_motion_lora
 from animatediff_native.motion.low_rank import MotionLoRA, factors_of
 from animatediff_native.motion.options import KEY
 from animatediff_native.motion.settings import MotionSettings
+from animatediff_native.sampling.references.attention import Tune
+from animatediff_native.sampling.references.settings import Links, Reference
 from animatediff_native.sampling.values.schedules import FrameValues, parsed, step_values, times
 from animatediff_native.sampling.windows.handler import with_windows
 from animatediff_native.sampling.windows.plan import (
+    BATCHED,
     STANDARD_EVEN,
     STANDARD_SHIFTED,
     STANDARD_STATIC,
@@ -21,6 +24,7 @@ from animatediff_native.sampling.windows.plan import (
 )
 from cameras import camera_state
 from clips import animated, compiled, latents, motion_model, sample
+from comfy.ldm.modules import attention as host_attention
 from comfy.ldm.modules.attention import attention_pytorch
 from comfy.model_patcher import ModelPatcher
 from torch._dynamo.utils import counters
@@ -121,6 +125,21 @@ def test_one_graph_for_a_long_window(unet):
     words = {"latent_image": latents(15)[..., :8, :8], "steps": 3}
     assert torch.allclose(sample(compiled(model), **words), sample(model, **words), atol=1e-3)
     assert graphs() == 1
+
+
+@pytest.mark.parametrize("breaks", [False, True])
+def test_references_between_windows(sd15, breaks, monkeypatch):
+    """Three graphs without a break: the first window, which reads nothing, those that read, and out of the range.
+
+    Where the host's attention breaks them, as the one for CPUs does, as many as it may be.
+    """
+    if not breaks:
+        monkeypatch.setattr(host_attention, "optimized_attention", attention_pytorch)
+    links = Links(Reference(tune=Tune(0.6, 0.7, 0.9, 0.4, 0.9, 0.7), end_percent=0.4))
+    model = with_windows(animated(sd15, motion_model()), WindowPlan(BATCHED, 5, 0), links=links)
+    found, expected = (sample(each, latent_image=latents(10, 8, 8), steps=3) for each in (compiled(model), model))
+    assert torch.allclose(found, expected, atol=1e-3)
+    assert counters["graph_break"] if breaks else graphs() == 3
 
 
 def test_settings_are_not_frozen_at_those_of_the_first_call(unet):

@@ -11,7 +11,7 @@ from animatediff_native.sampling.references.reuse import with_reuse
 from animatediff_native.sampling.references.settings import NO_LINKS, LinkKeyframe, Links, Reference, Reuse
 from animatediff_native.sampling.windows.handler import with_windows
 from animatediff_native.sampling.windows.plan import BATCHED, STANDARD_STATIC, WindowPlan, windows
-from clips import animated, compiled, conditioning, latents, motion_model, sample
+from clips import animated, conditioning, latents, motion_model, sample
 
 FRAMES = 10
 PLAN = WindowPlan(BATCHED, 4, 0, fuse_method="flat")
@@ -267,16 +267,6 @@ def test_several_windows_per_call_are_off(sd15):
     model = animated(sd15, motion_model())
     one = small(with_windows(model, PLAN, links=referring()))
     assert torch.equal(small(with_windows(model, PLAN, windows_per_call=3, links=referring())), one)
-
-
-def test_torch_compile(sd15):
-    """Also out of the reference's range, and in its first window, which reads nothing."""
-    torch._dynamo.reset()
-    links = Links(Reference(tune=BOTH, end_percent=0.4))
-    expected = clip(sd15, links, steps=3)
-    found = small(with_windows(compiled(animated(sd15, motion_model())), PLAN, links=links), steps=3)
-    torch._dynamo.reset()
-    assert torch.allclose(found, expected, atol=1e-3)
 
 
 @pytest.mark.parametrize("method", ["pyramid", "relative"])
