@@ -1,10 +1,11 @@
 """Seconds and memory per step, side by side with the peers, on one set of seeded full-size weights.
 
-    python dev.py bench [--ade DIR] [--scenes clip long ...] [--rounds 3] [--out NAME]
+    python dev.py bench [--ade DIR] [--sdcpp BINARY] [--scenes clip long ...] [--rounds 3] [--out NAME]
 
 Every contender has a process of its own; their turns alternate (A B C A B C), the first round warms up. What counts is
-the ratio within a round: machines are noisy. --ade: a folder with ComfyUI-AnimateDiff-Evolved, which is not part of
-this project. Prints tables; --out NAME also writes benchmarks/NAME.json and the plot benchmarks/NAME.png.
+the ratio within a round: machines are noisy. --ade: a folder with ComfyUI-AnimateDiff-Evolved; --sdcpp: the program
+sd-cli of stable-diffusion.cpp; neither is part of this project. Prints tables; --out NAME also writes
+benchmarks/NAME.json and the plot benchmarks/NAME.png.
 """
 
 import argparse
@@ -14,7 +15,7 @@ import os
 import platform
 import subprocess
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -26,6 +27,7 @@ sys.path.insert(0, str(HERE.parent / "tests" / "support"))
 import torch  # noqa: E402
 from contender import ANSWER, CONTENDERS  # noqa: E402
 from safetensors.torch import save_file  # noqa: E402
+from scenes import SCENES, SDCPP, Scene  # noqa: E402
 from weights import SD15_CHANNELS, SDXL_CHANNELS, motion_state  # noqa: E402
 
 MOTION = {
@@ -33,33 +35,6 @@ MOTION = {
     "sdxl": ("sdxl", SDXL_CHANNELS),
     "small-sd15": ("v2", (32, 64, 128, 128)),
     "small-sdxl": ("sdxl", (32, 64, 128)),
-}
-
-
-@dataclass(frozen=True)
-class Scene:
-    title: str
-    frames: int
-    size: int
-    """Of the latents; 64 is 512 pixels."""
-    contenders: tuple[tuple[str, str | None], ...]
-    """(contender, plan of windows); the first one is what the others are compared with."""
-    arch: str = "sd15"
-    takes_minutes: bool = False
-    """A step on a CPU: it is measured once there, after a small clip, and each contender has the memory to itself."""
-
-
-SHORT = (("ade", None), ("ours", None), ("plain", None), ("diffusers", None))
-LONG = (("ade", "windows"), ("ours", None))
-SCENES = {
-    "clip": Scene("SD1.5, 16 frames of 32x32 latents", 16, 32, SHORT),
-    "large": Scene("SD1.5, 16 frames of 64x64 latents", 16, 64, SHORT, takes_minutes=True),
-    "sdxl": Scene("SDXL-shaped, 16 frames of 32x32 latents", 16, 32, SHORT[:3], "sdxl", True),
-    "sdxl-large": Scene("SDXL-shaped, 16 frames of 128x128 latents", 16, 128, SHORT[:3], "sdxl", takes_minutes=True),
-    "long": Scene("SD1.5, 128 frames of 32x32 latents", 128, 32, LONG, takes_minutes=True),
-    "long-large": Scene("SD1.5, 128 frames of 64x64 latents", 128, 64, LONG, takes_minutes=True),
-    "longer": Scene("SD1.5, 128 frames of 16x16 latents", 128, 16, LONG, takes_minutes=True),
-    "longest": Scene("SD1.5, 512 frames of 16x16 latents", 512, 16, LONG[1:], takes_minutes=True),
 }
 
 
@@ -104,6 +79,12 @@ def weights_folder(arch: str, dtype: str) -> Path:
     return folder
 
 
+def those_at_hand(arguments: argparse.Namespace) -> list[str]:
+    """The contenders that were asked for, without those whose place was not told."""
+    absent = ["ade"] * (not arguments.ade) + [name for name, _ in SDCPP] * (not arguments.sdcpp)
+    return [name for name in arguments.contenders if name not in absent]
+
+
 def run_scene(scene: Scene, arguments: argparse.Namespace) -> list[dict]:
     """A row for each contender: seconds of each round after the first, first step, memory."""
     folder = weights_folder(scene.arch, arguments.dtype)
@@ -124,6 +105,7 @@ def options_of(arch: str, arguments: argparse.Namespace) -> list[str]:
     """The words for a contender."""
     options = ["--weights", str(weights_folder(arch, arguments.dtype)), "--arch", arch, "--dtype", arguments.dtype]
     options += ["--ade", str(arguments.ade)] if arguments.ade else []
+    options += ["--sdcpp", str(arguments.sdcpp)] if arguments.sdcpp else []
     return options + (["--compile", arguments.compile] if arguments.compile else [])
 
 
@@ -256,6 +238,7 @@ def plot(results: dict[str, list[dict]], path: Path) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--ade", type=Path, help="a folder with ComfyUI-AnimateDiff-Evolved")
+    parser.add_argument("--sdcpp", type=Path, help="stable-diffusion.cpp's sd-cli")
     parser.add_argument("--scenes", nargs="*", choices=SCENES, default=["clip"])
     parser.add_argument("--contenders", nargs="+", choices=CONTENDERS, default=list(CONTENDERS))
     parser.add_argument("--rounds", type=int, default=3)
@@ -267,8 +250,7 @@ def main() -> None:
     parser.add_argument("--arithmetic", action="store_true", help="also what the arithmetic asks for")
     parser.add_argument("--out", help="name of the files to write in benchmarks/")
     arguments = parser.parse_args()
-    if not arguments.ade:
-        arguments.contenders = [name for name in arguments.contenders if name != "ade"]
+    arguments.contenders = those_at_hand(arguments)
     print(machine())
     results = {}
     for name in arguments.scenes:

@@ -1,6 +1,6 @@
 """All that is to be measured on a GPU, in one go and within a given time: the rows of RESULTS.md.
 
-    python dev.py gpu [--ade DIR] [--minutes 10] [--only clips long ...] [--small]
+    python dev.py gpu [--ade DIR] [--sdcpp BINARY] [--minutes 10] [--only clips long ...] [--small]
 
 What matters most comes first; what the time no longer allows is named at the end, and --only takes it up. Needs
 ComfyUI with its requirements (diffusers where there), and no network: weights are seeded random ones, 8 GB on the disk.
@@ -18,8 +18,18 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 
 import torch  # noqa: E402
-from bench import SCENES, Process, machine, make_checkpoint, options_of, run_scene, table, weights_folder  # noqa: E402
+from bench import (  # noqa: E402
+    Process,
+    machine,
+    make_checkpoint,
+    options_of,
+    run_scene,
+    table,
+    those_at_hand,
+    weights_folder,
+)
 from contender import CONTENDERS  # noqa: E402
+from scenes import SCENES  # noqa: E402
 
 SMALLEST = {"size": 8, "takes_minutes": False}
 
@@ -39,7 +49,7 @@ class Session:
         scene = SCENES[name]
         if not self.arguments.small:
             return scene
-        contenders = tuple(each for each in scene.contenders if each[0] != "diffusers")
+        contenders = tuple(each for each in scene.contenders if each[0] in ("ade", "ours", "plain"))
         frames = min(scene.frames, 24)
         return replace(scene, contenders=contenders, frames=frames, arch=f"small-{scene.arch}", **SMALLEST)
 
@@ -149,14 +159,14 @@ def told(section: Callable[[], Iterator[str]]) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--ade", type=Path, help="a folder with ComfyUI-AnimateDiff-Evolved")
+    parser.add_argument("--sdcpp", type=Path, help="stable-diffusion.cpp's sd-cli, built for this GPU")
     parser.add_argument("--contenders", nargs="+", choices=CONTENDERS, default=list(CONTENDERS))
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--only", nargs="+", choices=ORDER, default=ORDER)
     parser.add_argument("--small", action="store_true")
     arguments = parser.parse_args()
-    if not arguments.ade:
-        arguments.contenders = [name for name in arguments.contenders if name != "ade"]
+    arguments.contenders = those_at_hand(arguments)
     session, late = Session(arguments), []
     print(machine())
     longest = 0.0

@@ -12,7 +12,7 @@ from host import ROOT
 def bench(monkeypatch):
     monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
     yield importlib.import_module("bench")
-    for name in ("bench", "contender"):
+    for name in ("bench", "contender", "in_the_host", "peers", "clocks", "scenes"):
         sys.modules.pop(name)
 
 
