@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from .camera_path import BASE, COLUMNS, FULL_SHIFT, FULL_TURN, LENS, PRESETS, SIZE, path_of, rotation
+from .camera_path import BASE, COLUMNS, FULL_SHIFT, FULL_TURN, LENS, MOST_FRAMES, PRESETS, SIZE, path_of, rotation
 
 Vector = tuple[float, ...]
 """Turns about x, y and z, then ways along them."""
@@ -23,7 +23,7 @@ NUMBER = re.compile(r"[-+]?[\d.]+(?:e[-+]?\d+)?", re.IGNORECASE)
 MOST_LETTERS = 1_000_000
 FASTEST = 1000.0
 """In moves over BASE frames."""
-DIGITS = 9
+DIGITS = len(str(MOST_FRAMES))
 """No frame has more."""
 EXAMPLE = "'0: pan left 1.0, 16: zoom in 0.6 + tilt up 0.3 ease'"
 
@@ -54,11 +54,11 @@ class Path:
             if leg.start >= frames and found:
                 break
             length = end - leg.start
-            steps = [eased(step, length) if leg.ease else float(step) for step in range(min(length, frames) + 1)]
-            placed = [moved(leg.vector, step / BASE) @ before for step in steps]
-            found += placed if leg is self.legs[0] else placed[1:]
+            steps = torch.arange(min(length, frames) + 1, dtype=torch.float64)
+            placed = moved(leg.vector, (eased(steps, length) if leg.ease else steps) / BASE) @ before
+            found.append(placed if leg is self.legs[0] else placed[1:])
             before = placed[-1]
-        matrices = torch.stack(found)[:frames, :3].flatten(1)
+        matrices = torch.cat(found)[:frames, :3].flatten(1)
         camera = torch.tensor((*LENS, *SIZE), dtype=torch.float64)
         return torch.cat([camera.expand(len(matrices), -1), matrices], dim=1)
 
@@ -74,16 +74,17 @@ class Poses:
         return self.rows[[min(frame, len(self.rows) - 1) for frame in range(frames)]]
 
 
-def eased(step: int, length: int) -> float:
-    share = step / max(length, 1)
+def eased(steps: Tensor, length: int) -> Tensor:
+    share = steps / max(length, 1)
     return length * share * share * (3 - 2 * share)
 
 
-def moved(vector: Vector, share: float) -> Tensor:
-    """The 4 x 4 matrix from the world to a camera that has gone `share` of the way; turns about x come first."""
-    result = torch.eye(4, dtype=torch.float64)
-    result[:3, :3] = rotation(torch.tensor([[share * FULL_TURN * turn for turn in vector[:3]]], dtype=torch.float64))[0]
-    result[:3, 3] = torch.tensor([share * FULL_SHIFT * way for way in vector[3:]], dtype=torch.float64)
+def moved(vector: Vector, shares: Tensor) -> Tensor:
+    """(n 4 4): from the world to a camera that has gone these shares of the way; turns about x come first."""
+    turns, ways = (torch.tensor(vector, dtype=torch.float64).view(2, 1, 3) * shares.view(-1, 1)).unbind()
+    result = torch.eye(4, dtype=torch.float64).repeat(len(shares), 1, 1)
+    result[:, :3, :3] = rotation(turns * FULL_TURN)
+    result[:, :3, 3] = ways * FULL_SHIFT
     return result
 
 
@@ -114,7 +115,7 @@ def is_pose(words: Sequence[str]) -> bool:
 def leg_of(entry: str, speed: float, needs_frame: bool) -> Leg:
     found = re.fullmatch(r"(?:(\d+)\s*[:\uff1a]\s*)?(.*?)(\s+ease)?", " ".join(entry.lower().split()))
     frame, moves, ease = found.groups()
-    if frame is not None and len(frame) > DIGITS:
+    if frame is not None and (len(frame) > DIGITS or int(frame) >= MOST_FRAMES):
         raise ValueError(f"Frame {short(frame)} in path is beyond any clip. Write a smaller one, as in {EXAMPLE}.")
     if frame is None and needs_frame:
         what = f"'{short(entry)}' in path has no frame to begin at"

@@ -12,6 +12,8 @@ SIDE, MARGIN, LOOK, DOT = 220, 24, 14, 3
 PAPER, TEXT, GRID, FIRST, LAST = (255, 255, 255), (70, 70, 80), (225, 225, 232), (20, 80, 160), (200, 70, 40)
 VIEWS = (("from above", 0, 2, -1), ("from the side", 2, 1, 1))
 """Name, the axis across, the axis up or down, and its sign on the picture (z goes into the picture, y down)."""
+MOST_MARKS = 1000
+"""Of a longer path every second, third, ... camera is drawn."""
 SMALLEST = 0.5
 """What a view shows at least, in the path's own units, so that a camera that rests stays a point."""
 
@@ -20,7 +22,7 @@ def drawing(poses: Tensor) -> Tensor:
     """poses: (frames 18) -> (1, height, width, 3), 0 to 1, as the host's IMAGE; from blue, the first frame, to red."""
     image = Image.new("RGB", (2 * (SIDE + MARGIN) + MARGIN, SIDE + 2 * MARGIN), PAPER)
     draw = ImageDraw.Draw(image)
-    cameras = places(poses)
+    cameras = places(poses[:: -(-len(poses) // MOST_MARKS)])
     points = np.array([place for place, _ in cameras])
     reach = max(float(np.ptp(points, axis=0).max()), SMALLEST)
     middle = (points.max(0) + points.min(0)) / 2

@@ -1,9 +1,11 @@
 """Paths in words and pose files, and the rays that a camera sees."""
 
 import math
+import time
 
 import pytest
 import torch
+from animatediff_native.motion.camera_path import MOST_FRAMES
 from animatediff_native.motion.camera_poses import MOVES, Path, Poses, camera_path, places, rays
 from animatediff_native.sampling.values.camera_drawing import drawing
 
@@ -55,6 +57,12 @@ def test_as_many_poses_as_frames(frames):
         assert drawing(path.poses(frames)).isfinite().all()
 
 
+def test_a_path_to_the_last_frame_that_a_clip_can_have_takes_no_time():
+    start = time.process_time()
+    poses = camera_path(f"0: pan left 0.001, {MOST_FRAMES - 1}: zoom in ease").poses(MOST_FRAMES + 15)
+    assert drawing(poses).isfinite().all() and time.process_time() - start < 5
+
+
 def test_punctuation_of_chinese_keyboards():
     assert camera_path("0：static，8：pan  Left") == camera_path("0: static, 8: pan left")
 
@@ -86,6 +94,7 @@ def test_rays_count_from_the_first_camera():
         ("0: pan left fast", "'pan left fast' in path is no move"),
         ("0: pan left, zoom in", "'zoom in' in path has no frame to begin at"),
         ("4: pan left", r"The frames of path are \[4\], and must begin with 0 and rise"),
+        (f"0: pan left, {MOST_FRAMES}: zoom in", f"Frame {MOST_FRAMES} in path is beyond any clip"),
         ("0: pan left, 8: zoom in, 8: static", r"The frames of path are \[0, 8, 8\]"),
         (FILE + "\n" + ROW.format(1) + " 7", "Line 5 of the poses has 20 columns, and must have 19"),
         (FILE + "\n" + ROW.format("x"), "Line 5, column 11 of the poses is 'x', and must be a number"),
