@@ -130,10 +130,13 @@ def standard_uniform(plan: WindowPlan, frames: int, step: int) -> list[list[int]
             if wrapped_to not in found[(index + 1) % len(found)]:
                 found.insert(index + 1, list(range(wrapped_to, wrapped_to + plan.context_length)))
         index += 1
-    while missing := set(range(frames)).difference(*found):
-        start = min(max(min(missing) - plan.context_overlap, 0), frames - plan.context_length)
-        found.append(list(range(start, start + plan.context_length)))
-    return [window for index, window in enumerate(found) if window not in found[:index]]
+    held = set().union(*found)
+    for frame in range(frames):
+        if frame not in held:
+            start = min(max(frame - plan.context_overlap, 0), frames - plan.context_length)
+            found.append(list(range(start, start + plan.context_length)))
+            held.update(found[-1])
+    return [list(window) for window in dict.fromkeys(map(tuple, found))]
 
 
 def standard_static(plan: WindowPlan, frames: int, step: int) -> list[list[int]]:

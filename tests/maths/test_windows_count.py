@@ -1,7 +1,9 @@
 """How many windows a run will have, as the page says it before the run."""
 
+import time
+
 import pytest
-from animatediff_native.nodes.before_run import counted
+from animatediff_native.nodes.before_run import MOST_FRAMES, MOST_STEPS, counted
 from animatediff_native.sampling.windows.count import windows_of_steps
 from animatediff_native.sampling.windows.plan import WindowPlan
 from animatediff_native.sampling.windows.presets import PRESETS
@@ -32,3 +34,11 @@ def test_what_the_page_is_told():
     assert "context_overlap is 16" in counted({"frames": 64, "steps": 25, "settings": custom})["mistake"]
     for wrong in ({}, {"frames": 1e9, "steps": 2, "settings": SETTINGS}, {"frames": 8, "steps": 2, "settings": {}}):
         assert "mistake" in counted(wrong)
+
+
+def test_no_question_keeps_the_server_busy():
+    worst = {"preset": "custom", "context_length": 1, "context_overlap": 0, "context_schedule": "standard_uniform"}
+    asked = {"frames": MOST_FRAMES, "steps": MOST_STEPS, "settings": SETTINGS | worst | {"context_stride": 8}}
+    start = time.process_time()
+    assert len(counted(asked)["windows"]) == MOST_STEPS
+    assert time.process_time() - start < 10
