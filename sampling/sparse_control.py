@@ -5,6 +5,7 @@ The pictures stay out of `cond_hint_original`, since whoever windows a clip deal
 
 import copy
 import logging
+import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -74,8 +75,8 @@ class SparseControl(ControlBase):
         self.are_latents = False
         self.fitted: dict[tuple[int, int], Tensor] = {}
         """Size of latents -> the pictures as the network gets them; shared by the shallow copies that windows make."""
-        self.model = None
-        """The host's model, while it is sampled."""
+        self.model: weakref.ref | None = None
+        """To the host's model, while it is sampled: behind a run that was stopped nobody cleans up here."""
 
     def copy(self) -> "SparseControl":
         other = SparseControl(self.patcher, self.settings)
@@ -106,7 +107,8 @@ class SparseControl(ControlBase):
     def pre_run(self, model, percent_to_timestep_function: Callable[[float], float]) -> None:
         super().pre_run(model, percent_to_timestep_function)
         check_fit(self.patcher.model.config, model)
-        self.model = model
+        self.model = weakref.ref(model)
+        self.fitted.clear()
 
     def cleanup(self) -> None:
         super().cleanup()
@@ -121,7 +123,7 @@ class SparseControl(ControlBase):
             before = self.previous_controlnet.get_control(x_noisy, t, *rest)
         if self.timestep_range is not None and not self.timestep_range[1] <= t[0] <= self.timestep_range[0]:
             return before
-        call = call_of(self.model, x_noisy, t, transformer_options, self.settings.strength)
+        call = call_of(self.model(), x_noisy, t, transformer_options, self.settings.strength)
         amount = amount_at(self.settings.strength, call.moment)
         if is_zero(amount):
             return before
@@ -138,7 +140,7 @@ class SparseControl(ControlBase):
         control = self.patcher.model(
             call.x.to(call.dtype),
             hint,
-            self.model.model_sampling.timestep(t).float(),
+            call.base.model_sampling.timestep(t).float(),
             comfy.model_management.cast_to_device(text, call.x.device, call.dtype),
             Steering(call.frames, scales=(self.settings.motion_scale,), views=call.views),
             self.settings.effect,
@@ -147,7 +149,7 @@ class SparseControl(ControlBase):
 
     def hint(self, call: Call) -> tuple[Tensor, set[int]]:
         """Pictures and mask for the frames of one cond ((videos frames) c h w), and the rows that have a picture."""
-        pictures = self.pictures_at(call.x).to(call.x.device, call.dtype)
+        pictures = self.pictures_at(call).to(call.x.device, call.dtype)
         places = self.settings.places.of(len(pictures), call.run.full_length)
         indices, rows = list(call.part.frames), {}
         for start in range(0, len(indices), call.frames):
@@ -161,17 +163,17 @@ class SparseControl(ControlBase):
             hint[row, -1] = self.settings.mask
         return hint, set(rows)
 
-    def pictures_at(self, x: Tensor) -> Tensor:
-        """The pictures for latents of the size of x, as the network gets them: n c h w. Each is encoded once a run."""
-        height, width = x.shape[-2:]
+    def pictures_at(self, call: Call) -> Tensor:
+        """The pictures at the call's size, as the network gets them: n c h w. Each is encoded once a run."""
+        height, width = call.x.shape[-2:]
         if (height, width) not in self.fitted:
             if self.patcher.model.kind != RGB:
                 found = scaled(self.pictures[:, :COLOURS], PIXELS * height, PIXELS * width, "lanczos")
             elif self.are_latents:
-                found = self.model.process_latent_in(scaled(self.pictures, height, width, "nearest-exact"))
+                found = call.base.process_latent_in(scaled(self.pictures, height, width, "nearest-exact"))
             else:
                 with sampled_models_back():
-                    found = self.model.process_latent_in(encoded(self.pictures, self.vae, x))
+                    found = call.base.process_latent_in(encoded(self.pictures, self.vae, call.x))
             self.fitted[height, width] = found
         return self.fitted[height, width]
 

@@ -1,7 +1,12 @@
 """SparseCtrl through the host's own Apply ControlNet: which frames see which picture, and what is beside it."""
 
+import gc
+import weakref
+from contextlib import suppress
+
 import comfy.context_windows
 import comfy.controlnet
+import comfy.model_management
 import comfy.t2i_adapter.adapter
 import pytest
 import torch
@@ -215,6 +220,22 @@ def test_it_is_loaded_and_left_by_the_host(model, folder):
     clip(model, conds)
     held = conds[0][0][1]["control"]
     assert not held.fitted and held.model is None and held.timestep_range is None
+
+
+def test_a_run_that_was_stopped_keeps_no_checkpoint(folder):
+    """The host cleans up ControlNets behind finished runs only, and keeps their conditioning in its cache."""
+
+    def stop(*_):
+        raise RuntimeError("stopped")
+
+    conds = applied(loaded())
+    with suppress(RuntimeError):
+        clip(model := animated(unet_model(), motion_model()), conds, callback=stop)
+    left = weakref.ref(model.model.diffusion_model)
+    comfy.model_management.unload_all_models()
+    del model
+    gc.collect()
+    assert conds[0][0][1]["control"].timestep_range and left() is None
 
 
 def test_advanced_controlnet_does_not_take_it_for_its_own(folder):
