@@ -175,15 +175,16 @@ def features(net: CameraNet, path: Path | Poses, call: Call) -> list[Tensor]:
 
     The rays are float32, the features in the dtype of the hidden states; the last windows' are kept in the run.
     """
-    indices, kept = list(call.part.frames), call.run.features
+    indices = tuple(call.part.frames)
+    kept = call.run.features.setdefault(net, {})  # of one GPU, and so of one thread
     size = tuple(side * PIXELS for side in call.x.shape[-2:])
-    key = (net, path, size, call.x.device, call.dtype, call.frames, tuple(indices))
+    key = (path, size, call.dtype, call.frames, indices)
     if key not in kept:
         say_where_it_rests(path, call)
-        if sum(each[0] is net for each in kept) >= KEPT_WINDOWS:
-            kept.pop(next(each for each in kept if each[0] is net))
+        if len(kept) >= KEPT_WINDOWS:
+            kept.pop(next(iter(kept)))
         poses = path.poses(call.run.full_length)
-        windows = [indices[start : start + call.frames] for start in range(0, len(indices), call.frames)]
+        windows = [list(indices[start : start + call.frames]) for start in range(0, len(indices), call.frames)]
         seen = [rays(poses[window], *size).to(call.x.device).to(call.dtype) for window in windows]
         found = [net.encoder(each) for each in seen]
         kept[key] = [torch.cat(level) for level in zip(*found, strict=True)]

@@ -65,7 +65,7 @@ class MotionRun:
     released: list[ModelPatcher] = field(default_factory=list)
     """Motion models whose range is over."""
     features: dict = field(default_factory=dict)
-    """The last features of each reference (`picture.features`)."""
+    """What pictures and cameras are in the hidden states (`picture.features`, `camera.features`)."""
     hints: dict = field(default_factory=dict)
     """What the host made of each ControlNet's hints (`windows.hints.FittedHints`)."""
     caches: list = field(default_factory=list)

@@ -2,6 +2,7 @@
 
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from threading import Lock
 
 import comfy.model_management
 import comfy.utils
@@ -17,6 +18,7 @@ from .settings import MotionSettings, ReferencePicture
 from .strength import Strength, amount_at, over
 
 DRIFT_AT_MOST = 10.0
+ENCODING = Lock()
 OWN_PICTURE = "animatediff_picture"
 """A motion model's attachment: the ReferencePicture that it starts from wherever it is applied."""
 
@@ -74,11 +76,15 @@ class Unencoded:
 
 @contextmanager
 def sampled_models_back():
-    """Whoever encodes in it may push the models that are sampled off the GPU: they come back."""
-    found = comfy.model_management.loaded_models(only_currently_used=True)
-    loaded = [model for model in found if model is not None]  # the host lists what nobody has any more
-    yield
-    comfy.model_management.load_models_gpu(loaded)
+    """Whoever encodes in it may push the models that are sampled off the GPU: they come back.
+
+    Several GPUs, which call from a thread each, encode one after the other.
+    """
+    with ENCODING:
+        found = comfy.model_management.loaded_models(only_currently_used=True)
+        loaded = [model for model in found if model is not None]  # the host lists what nobody has any more
+        yield
+        comfy.model_management.load_models_gpu(loaded)
 
 
 def starting_from(motion_model: ModelPatcher, reference: ReferencePicture) -> ModelPatcher:

@@ -1,17 +1,25 @@
 """Several GPUs: each gets its conds' ControlNets, and none counts for another."""
 
+import time
 from contextlib import suppress
 from threading import Barrier, BrokenBarrierError, Thread
 
 import comfy.model_management
 import torch
-from animatediff_native.motion.options import MotionRun
+from animatediff_native.motion.camera import KEPT_WINDOWS, camera_of, cameras, features, load_camera, with_camera
+from animatediff_native.motion.camera_poses import camera_path
+from animatediff_native.motion.options import KEY, Call, MotionRun
+from animatediff_native.motion.picture import sampled_models_back
+from animatediff_native.motion.strength import Moment, Part
 from animatediff_native.sampling.windows.handler import with_windows
 from animatediff_native.sampling.windows.long import frames_that_fit
 from animatediff_native.sampling.windows.plan import STANDARD_STATIC, WindowPlan
+from cameras import camera_state
 from clips import animated, conditioning, controlnet, latents, sample
 from devices import multi_gpu, over_two_devices
 from oracles import relative_error
+from safetensors.torch import save_file
+from unets import SD15_CHANNELS
 
 
 @multi_gpu
@@ -56,3 +64,56 @@ def test_memory_for_long_windows_is_reckoned_without_other_devices(sd15_from_fil
     monkeypatch.setattr(comfy.model_management, "is_device_cpu", lambda device: False)
     monkeypatch.setattr(comfy.model_management, "get_free_memory", lambda device: 200e6)
     assert frames_that_fit(split, (16, 4, 8, 8)) == frames_that_fit(moving, (16, 4, 8, 8))
+
+
+@multi_gpu
+def test_each_device_has_a_camera(sd15_from_file, motion_from_file, tmp_path):
+    save_file(camera_state(SD15_CHANNELS), tmp_path / "camera.safetensors")
+    camera = load_camera(str(tmp_path / "camera.safetensors"))
+    filmed = with_camera(motion_from_file, camera, camera_path("pan left"), 1.0)
+    moving = with_windows(animated(sd15_from_file, filmed), WindowPlan(STANDARD_STATIC, 8, 2))
+    split = over_two_devices(moving)
+    models = [split, *split.get_additional_models_with_key("multigpu")]
+    nets = [cameras(model.get_additional_models_with_key(KEY)[0])[0] for model in models]
+    assert [net.load_device for net in nets] == [model.load_device for model in models]
+    assert nets[0].model is not nets[1].model
+    expected = sample(moving, latent_image=latents(12, 8, 8), steps=1)
+    assert relative_error(sample(split, latent_image=latents(12, 8, 8), steps=1), expected) < 1e-5
+
+
+def test_devices_do_not_meet_in_what_cameras_keep(sd15):
+    """Where one goes through what all keep, another may be writing: "dictionary changed size during iteration"."""
+
+    class OfAll(dict):
+        def __iter__(self):
+            raise AssertionError("what other devices keep was gone through")
+
+    run, path = MotionRun(40, features=OfAll()), camera_path("pan left")
+    nets = [camera_of(camera_state(SD15_CHANNELS)).model for _ in range(2)]
+    made = []
+    for net in nets:
+        net.encoder.register_forward_hook(lambda *_: made.append(1))
+    windows = [Part(range(start, start + 2)) for start in range(0, 2 * KEPT_WINDOWS + 2, 2)]
+    for part in (*windows, *windows[-KEPT_WINDOWS:]):
+        for net in nets:
+            features(net, path, Call(sd15.model, torch.zeros(2, 4, 8, 8), 2, run, part, Moment(40)))
+    assert len(made) == 2 * len(windows)
+
+
+def test_devices_encode_one_after_the_other():
+    """The host's list of loaded models is for one thread."""
+    inside, most = [], []
+
+    def encode():
+        with sampled_models_back():
+            inside.append(1)
+            most.append(len(inside))
+            time.sleep(0.05)
+            inside.pop()
+
+    threads = [Thread(target=encode) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert most == [1, 1, 1]
