@@ -30,6 +30,14 @@ RUN = """new Promise((done, fail) => {
     app.api.addEventListener('execution_success', () => setTimeout(done, 1000), {once: true})
     app.queuePrompt(0, 1)
 })"""
+LENGTH_FROM_ELSEWHERE = """isLinked => {
+    const windows = app.rootGraph._nodes.find(node => node.type === 'ADN_ContextWindows')
+    const slot = windows.inputs.findIndex(input => input.widget?.name === 'context_length')
+    if (!isLinked) return windows.disconnectInput(slot)
+    const number = LiteGraph.createNode('PrimitiveInt')
+    app.rootGraph.add(number)
+    number.connect(0, windows, slot)
+}"""
 FORGET = "app.api.fetchApi('/free', {method: 'POST', body: JSON.stringify({unload_models: true, free_memory: true})})"
 CUT = """() => [...document.querySelectorAll('.animatediff-text, canvas.animatediff-plot')]
     .filter(element => element.checkVisibility())
@@ -251,4 +259,8 @@ def test_context_windows_say_before_a_run_what_it_takes(page, errors, way):
     page.wait_for_timeout(1500)
     assert "context_overlap is 16" in line.inner_text() and not page.evaluate(disabled)
     page.screenshot(path=SCREENSHOTS / f"windows {way}.png")
+    for is_linked in (True, False):  # what another node makes is not known before a run
+        page.evaluate(LENGTH_FROM_ELSEWHERE, is_linked)
+        page.wait_for_timeout(1500)
+        assert line.count() == (not is_linked)
     assert not errors

@@ -53,7 +53,8 @@ export function showLine(node, name, text) {
   fit(node)
 }
 
-function hideLine(node, name) {
+/** Takes the line under that name off a node, if it has one. */
+export function hideLine(node, name) {
   const widget = node.widgets?.find((each) => each.name === name)
   if (!widget) return
   const before = node.computeSize()[1]

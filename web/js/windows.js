@@ -2,7 +2,7 @@
 // greys out what the chosen preset does not use.
 import { api } from "../../../scripts/api.js"
 import { app } from "../../../scripts/app.js"
-import { showLine } from "./lines.js"
+import { hideLine, showLine } from "./lines.js"
 import { language, translated } from "./messages.js"
 
 const KIND = "ADN_ContextWindows"
@@ -14,6 +14,9 @@ const DEEP = 12 // nodes between the windows, the sampler and the latents
 const asked = new WeakMap() // node -> what its line answers
 
 const widgetOf = (node, name) => node?.widgets?.find((widget) => widget.name === name)
+const isLinked = (node, name) => node.inputs?.some((input) => input.widget?.name === name && input.link != null)
+/** A widget's value; none where another node makes it. */
+const valueOf = (node, name) => (isLinked(node, name) ? undefined : widgetOf(node, name)?.value)
 const linkOf = (node, id) => node.graph.links.get?.(id) ?? node.graph.links[id]
 
 function nodesBehind(node) {
@@ -37,7 +40,7 @@ function framesInto(node, name, deep = DEEP) {
   const source = input?.link != null && node.graph.getNodeById(linkOf(node, input.link)?.origin_id)
   if (!source || !deep) return
   for (const count of ["batch_size", "amount"]) {
-    const value = widgetOf(source, count)?.value
+    const value = valueOf(source, count)
     if (Number.isInteger(value)) return value
   }
   return framesInto(source, undefined, deep - 1)
@@ -66,16 +69,22 @@ async function refresh(node) {
   }
   const sampler = samplerOf(node)
   const frames = sampler && framesInto(sampler, "latent_image")
-  if (!frames) return
+  const steps = sampler && valueOf(sampler, "steps")
   const values = node.widgets.filter(({ name, serialize }) => name && serialize !== false)
+  if (!frames || !steps || values.some(({ name }) => isLinked(node, name))) {
+    asked.delete(node)
+    return hideLine(node, LINE)
+  }
   const settings = Object.fromEntries(values.map(({ name, value }) => [name, value]))
-  const question = JSON.stringify({ frames, steps: widgetOf(sampler, "steps").value, settings })
-  if (asked.get(node) === `${language()} ${question}`) return
-  asked.set(node, `${language()} ${question}`)
+  const question = JSON.stringify({ frames, steps, settings })
+  const now = `${language()} ${question}`
+  if (asked.get(node) === now) return
+  asked.set(node, now)
   const headers = { "Content-Type": "application/json" }
   const answer = await api.fetchApi("/animatediff/windows", { method: "POST", headers, body: question })
   if (!answer.ok) return
   const { windows, mistake } = await answer.json()
+  if (asked.get(node) !== now) return
   showLine(node, LINE, mistake ? translated(mistake) : sentence(frames, windows))
 }
 
