@@ -2,10 +2,11 @@
 
     COMFYUI_DIR=<a ComfyUI> <its Python> benchmarks/training_memory.py [--frames 16] [--sizes 256 512] [--only sd15]
 
-The UNet, the motion model and the step are the real ones, in bfloat16, but their tensors have no numbers (PyTorch's
-FakeTensorMode): forward and backward pass run in seconds, need neither weights nor a GPU, and every byte of every
-tensor is counted. kept: when the loss is there. at most: until its gradients are there, those of what is trained left
-out. On a CPU with numbers the same small UNet gives the same counts: `--real` counts it both ways.
+The UNet, the motion model and the step are the real ones, computed in bfloat16, the motion model held in float32 as on
+a CPU, but their tensors have no numbers (PyTorch's FakeTensorMode): forward and backward pass run in seconds, need
+neither weights nor a GPU, and every byte of every tensor is counted. kept: when the loss is there. at most: until its
+gradients are there, those of what is trained left out. On a CPU with numbers a small UNet gives the same counts:
+`--real` counts one both ways.
 """
 
 import argparse
@@ -23,7 +24,7 @@ import torch  # noqa: E402
 from animatediff_native.motion.convert import canonical  # noqa: E402
 from animatediff_native.motion.formats import detect  # noqa: E402
 from animatediff_native.motion.load import patcher_of  # noqa: E402
-from animatediff_native.training.estimate import GIB, WORKSPACE  # noqa: E402
+from animatediff_native.training.estimate import GIB  # noqa: E402
 from animatediff_native.training.losses import plain, residual  # noqa: E402
 from animatediff_native.training.plan import MOTION_LORA, MOTION_MODEL  # noqa: E402
 from animatediff_native.training.recompute import with_recomputing  # noqa: E402
@@ -44,10 +45,11 @@ RANK = 64
 def subject(arch: str, kind: str, dtype: torch.dtype, config: dict):
     """With weights that are not filled in."""
     base = empty_unet(arch, config, dtype)
+    base.set_model_compute_dtype(dtype)  # which a CPU would not choose
     base.model.requires_grad_(False)
     channels = tuple(config["model_channels"] * multiplier for multiplier in config["channel_mult"])
     weights = canonical(motion_state(BASES[arch][1], channels, build=empty))
-    motion = patcher_of(detect(weights), weights, disable_dynamic=True, dtype=dtype)
+    motion = patcher_of(detect(weights), weights, disable_dynamic=True)
     return (lora_subject if kind == MOTION_LORA else motion_subject)(base, motion, plan(kind, rank=RANK))
 
 
@@ -91,8 +93,7 @@ def row(arch: str, kind: str, frames: int, size: int, recomputing: bool) -> str:
     kept, most = held(each, arch, frames, size)
     own = need.recomputed if recomputing else need.plain
     clip = f"{BASES[arch][0]}, {frames} × {size}² | {kind} | {'on' if recomputing else 'off'}"
-    numbers = (kept, most, own, need.weights, need.weights + most + WORKSPACE, need.total(recomputing))
-    return f"| {clip} | " + " | ".join(f"{number / GIB:.2f}" for number in numbers) + " |"
+    return f"| {clip} | {kept / GIB:.2f} | {most / GIB:.2f} | {own / GIB:.2f} |"
 
 
 def both_ways() -> None:
@@ -118,8 +119,7 @@ def main() -> None:
     if arguments.real:
         both_ways()
         return
-    print("| base, clip | trains | checkpointing | kept | at most | reckoned | weights | in all | reckoned in all |")
-    print("|---|---|---|---|---|---|---|---|---|")
+    print("| base, clip | trains | checkpointing | kept, GiB | at most | reckoned |\n|---|---|---|---|---|---|")
     for arch in arguments.only:
         for size in arguments.sizes:
             for kind in (MOTION_LORA, MOTION_MODEL):

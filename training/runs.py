@@ -149,7 +149,8 @@ def fit_into_memory(subject: Subject, examples: Examples, plan: TrainingPlan) ->
 
 def reckoned(subject: Subject, plan: TrainingPlan, pixels: int) -> estimate.Needs:
     """pixels: of the latents of all frames that go through the UNet together."""
-    host, dtype = subject.model.model, subject.model.model.get_dtype_inference()
+    host = subject.model.model
+    dtype = subject.model.get_model_object("manual_cast_dtype") or host.get_dtype()  # before it is loaded
     base = "SDXL" if base_name(subject.model) == "SDXL" else "SD1.5"
     clips = estimate.Clips(base, pixels, dtype.itemsize, host.model_config.unet_config["model_channels"])
     loaded = [host, *(each.model for each in subject.model.get_nested_additional_models())]

@@ -17,12 +17,12 @@ from weights import motion_state
 FRAMES, SIDE = 16, 8
 
 
-def subject(arch: str, kind: str) -> Subject:
+def subject(arch: str, kind: str, **options) -> Subject:
     """With the blocks and depths of the public checkpoints, each on a tenth of the channels."""
     family, channels, changes = {"sd15": ("v2", SD15_CHANNELS, {}), "sdxl": ("sdxl", SDXL_CHANNELS, ALL_OF_SDXL)}[arch]
     weights = canonical(motion_state(family, channels))
     motion = patcher_of(detect(weights), weights, disable_dynamic=True)
-    return subject_of(unet_model(arch, **changes), motion, plan(kind, rank=6))
+    return subject_of(unet_model(arch, **changes), motion, plan(kind, rank=6, **options))
 
 
 def most(subject: Subject, arch: str) -> int:
@@ -48,3 +48,12 @@ def test_a_step_takes_no_more_than_reckoned_and_not_much_less(arch, kind, recomp
         gradients = sum(value.nbytes for value in small.parameters().values())
         whole = (need.recomputed if recomputing else need.plain) + gradients
         assert 0.75 * whole < most(small, arch) <= whole
+
+
+def test_it_is_reckoned_with_the_precision_that_was_asked_for():
+    with torch.inference_mode(False), torch.enable_grad():
+        whole, half = (
+            reckoned(subject("sd15", "motion LoRA", precision=precision), plan(), FRAMES * SIDE**2)
+            for precision in ("auto", "bfloat16")
+        )
+    assert half.recomputed == whole.recomputed / 2 and whole.plain / 2 < half.plain < whole.plain
