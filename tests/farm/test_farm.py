@@ -11,7 +11,7 @@ import pytest
 import seeded
 from comfy_server import ROOT, ComfyServer
 from simulated_cluster import kill, no_cluster, parent_of, processes, simulated
-from small_graphs import small
+from small_graphs import key_of, small
 from workflows import example, nodes_of, to_prompt
 
 pytestmark = no_cluster
@@ -33,14 +33,17 @@ def base(place, comfyui):
 
 @pytest.fixture(scope="module")
 def alone(place, comfyui, base):
-    """The sha256 of the clips that one ComfyUI makes of w.json, for each seed."""
+    """The sha256 of the clips that one ComfyUI makes: of w.json for each seed, and of long.json."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("OMP_NUM_THREADS", "1")  # as Ray gives it to workers of one core
         with ComfyServer(comfyui, base) as server:
-            prompt = small(to_prompt(example("Text to Animation"), server.get("/object_info")), frames=8)
-            prompt = without_video(prompt)
-            digests = [digest(server.files(server.run(with_seed(prompt, seed)))) for seed in SEEDS]
-    (place / "w.json").write_text(json.dumps(prompt))
+            object_info = server.get("/object_info")
+            short = without_video(small(to_prompt(example("Text to Animation"), object_info), frames=8))
+            long = spread(without_video(small(to_prompt(example("Long Animation"), object_info), frames=20)))
+            prompts = [with_seed(short, seed) for seed in SEEDS] + [long]
+            digests = [digest(server.files(server.run(prompt))) for prompt in prompts]
+    (place / "w.json").write_text(json.dumps(short))
+    (place / "long.json").write_text(json.dumps(long))
     return digests
 
 
@@ -52,6 +55,14 @@ def with_seed(prompt: dict, seed: int) -> dict:
     prompt = json.loads(json.dumps(prompt))
     nodes_of(prompt, "KSampler")[0]["seed"] = seed
     return prompt
+
+
+def spread(prompt: dict) -> dict:
+    """Spread Windows before the sampler."""
+    sampler = nodes_of(prompt, "KSampler")[0]
+    inputs = {"model": [key_of(prompt, "ADN_ContextWindows"), 0], "max_gpus": 0}
+    sampler["model"] = ["spread", 0]
+    return prompt | {"spread": {"class_type": "ADN_SpreadWindows", "inputs": inputs}}
 
 
 def digest(files) -> str:
@@ -96,6 +107,13 @@ def test_clips_of_two_machines_of_which_one_loses_its_worker(farm, place, alone)
     kill(parent_of(busy_comfyui(place)))
     assert process.wait(200) == 0, farm.said()
     made = lines(place / "night")
-    assert [line["files"][0]["sha256"] for line in made] == alone and len(set(alone)) == 4, farm.said()
+    assert [line["files"][0]["sha256"] for line in made] == alone[:4] and len(set(alone)) == 5, farm.said()
     assert all(line["comfyui"] and line["torch"] and line["pack"] for line in made)
     assert sum(line["tries"] for line in made) == 5
+
+
+def test_a_long_clip_by_a_gang(farm, place, alone):
+    process = farm("long.json", "--output", "long", "--gang", "2")
+    assert process.wait(200) == 0, farm.said()
+    (line,) = lines(place / "long")
+    assert line["files"][0]["sha256"] == alone[4] and line["machine"].endswith(", a gang of 2")
