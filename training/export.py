@@ -100,8 +100,13 @@ def merged_lora(motion_model: ModelPatcher, only_running: bool = False) -> dict[
 
 
 def factors_of_patch(patch, strength: float) -> Factors:
-    """One of the host's low-rank patches, its strength in `up`."""
-    up, down, alpha, *_ = patch.weights
+    """One of the host's low-rank patches, its strength in `up`. Raises ValueError where it is another kind of patch."""
+    if getattr(patch, "name", "") != "lora" or any(part is not None for part in patch.weights[3:]):
+        raise ValueError(
+            "A LoRA on this motion model is no plain one (DoRA, LoHa or another kind), and only plain ones can be "
+            "saved as one LoRA. Use Save Motion Model, which merges it."
+        )
+    up, down, alpha = patch.weights[:3]
     scale = strength * (1.0 if alpha is None else alpha / down.shape[0])
     return Factors(down.float(), up.float() * scale)
 

@@ -137,6 +137,31 @@ def test_saved_loras_are_the_sum_of_those_that_were_on(motion, folders, layout):
     assert line.startswith("both.safetensors: 168 of 168 layers matched")
 
 
+@pytest.mark.parametrize("kind", ["dora_scale", "loha", "diff"])
+def test_loras_that_are_not_plain_are_not_saved_as_plain_ones(motion, folders, kind):
+    layer = "down_blocks.3.motion_modules.0.temporal_transformer.transformer_blocks.0.attention_blocks.0.to_q"
+    plain = {f"{layer}.lora_{name}.weight": torch.ones(*shape) for name, shape in (("up", (32, 2)), ("down", (2, 32)))}
+    parts = {
+        "dora_scale": plain | {f"{layer}.dora_scale": torch.ones(32, 1)},
+        "loha": {
+            f"{layer}.hada_w{n}_{side}": torch.ones(2, 32).view(-1, 32 if side == "b" else 2)
+            for n in "12"
+            for side in "ab"
+        },
+        "diff": {f"{layer}.diff": torch.ones(32, 32)},
+    }
+    path = folders / "models" / "animatediff_motion_lora" / "odd.safetensors"
+    path.parent.mkdir(parents=True)
+    save_file(parts[kind], path)
+    with torch.inference_mode():
+        with_it, _ = with_motion_lora(motion, load_motion_lora(str(path)), 1.0)
+    with pytest.raises(
+        ValueError, match="is no plain one .DoRA, LoHa or another kind.*Use Save Motion Model, which merge"
+    ):
+        run(SaveMotionLoRA, with_it)
+    assert [each.name for each in path.parent.iterdir()] == ["odd.safetensors"]
+
+
 def test_a_motion_model_without_loras_has_none_to_save(motion):
     with pytest.raises(ValueError, match="There is no motion LoRA on this motion model. Put Load Motion LoRA before"):
         run(SaveMotionLoRA, motion)
