@@ -53,7 +53,7 @@ def encode(clips: Clips, vae, text_encoder, variants: int = 1, cache: str = TEMP
 
 def encoded(clips: Clips, item: Clip, vae, vae_name: str, variants: int, store: LatentCache) -> Tensor:
     """(variants, frames, channels, height, width) float32: those variants of a clip that differ."""
-    digest = item.source.digest()
+    digest = item.source.digest
     found = []
     for shot in dict.fromkeys(clips.shot(item, variant) for variant in range(variants)):
         key = key_of(digest, shot, clips.width, clips.height, vae_name)
@@ -110,9 +110,10 @@ def cache_folder(clips: Clips, cache: str) -> Path:
 
 
 def dataset_hash(clips: Clips, variants: int) -> str:
-    """sha256 over (name, size, caption) of all clips and how they are seen; nobody can read words or paths in it."""
+    """sha256 over (name, size or contents, caption) of all clips and how they are seen; nobody can read words or paths
+    in it."""
     lines = sorted(
-        f"{item.name} {item.source.size()} {item.repeats} {item.taking} {item.caption}" for item in clips.items
+        f"{item.name} {item.source.mark()} {item.repeats} {item.taking} {item.caption}" for item in clips.items
     )
     seen = f"{clips.width} {clips.height} {clips.fit} {clips.flip} {clips.move} {variants}"
     return hashlib.sha256("\n".join([*lines, seen]).encode()).hexdigest()

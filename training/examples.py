@@ -41,7 +41,8 @@ class Examples:
     empty: list
     """The CONDITIONING of "", which stands for a caption that is dropped."""
     hash: str
-    """sha256 over the sorted (name, size, caption) of all clips: it tells data sets apart, and nothing of them."""
+    """sha256 over the sorted (name, size or contents, caption) of all clips: it tells data sets apart, and nothing of
+    them."""
     trigger: str = ""
     """The word before every caption."""
     summary: str = ""

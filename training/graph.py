@@ -48,6 +48,14 @@ def clips_of_images(
     return Clips(checked(items), *size, fit)
 
 
+def digest(latents: Tensor, cond: list) -> str:
+    """sha256 of a clip and its caption."""
+    found = hashlib.sha256(latents.contiguous().numpy())
+    for numbers, *_ in cond:
+        found.update(numbers.float().cpu().contiguous().numpy())
+    return found.hexdigest()
+
+
 def examples_of_latents(latents: Sequence[Tensor], conditioning: Sequence[list], empty: list) -> Examples:
     """latents: (frames, 4, height, width) each, a clip as a VAE encoded it."""
     for clip in latents:
@@ -64,7 +72,7 @@ def examples_of_latents(latents: Sequence[Tensor], conditioning: Sequence[list],
         Example(f"clip {number}", clip[None].float().cpu(), cond)
         for number, (clip, cond) in enumerate(zip(latents, conds, strict=True), 1)
     ]
-    lines = sorted(hashlib.sha256(item.latents.contiguous().numpy().tobytes()).hexdigest() for item in items)
+    lines = sorted(digest(item.latents, item.cond) for item in items)
     lengths = {item.frames for item in items}
     frames = f"{min(lengths)} frames" if len(lengths) == 1 else f"{min(lengths)} to {max(lengths)} frames"
     height, width = latents[0].shape[-2:]

@@ -7,6 +7,7 @@ import hashlib
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
@@ -33,11 +34,12 @@ class Source(Protocol):
     def read(self, indices: Sequence[int]) -> Iterator[Tensor]:
         """Those frames, (height, width, 3) each, of bytes or of 0 to 1. The indices never go down."""
 
+    @property
     def digest(self) -> str:
         """sha256 of what it holds: the same for a copy under another name."""
 
-    def size(self) -> int:
-        """Bytes of it."""
+    def mark(self) -> str:
+        """What tells it from another one of the same name: the bytes that a file has, all of pictures in memory."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,7 @@ class File:
     width: int
     height: int
 
+    @cached_property  # a long video is read once for all of its pieces
     def digest(self) -> str:
         found = hashlib.sha256()
         with self.path.open("rb") as file:
@@ -54,8 +57,8 @@ class File:
                 found.update(part)
         return found.hexdigest()
 
-    def size(self) -> int:
-        return self.path.stat().st_size
+    def mark(self) -> str:
+        return str(self.path.stat().st_size)
 
 
 @dataclass(frozen=True)
@@ -194,8 +197,9 @@ class Pictures:
     def read(self, indices: Sequence[int]) -> Iterator[Tensor]:
         return (self.pixels[index] for index in indices)
 
+    @cached_property
     def digest(self) -> str:
-        return hashlib.sha256(self.pixels.float().cpu().contiguous().numpy().tobytes()).hexdigest()
+        return hashlib.sha256(self.pixels.float().cpu().contiguous().numpy()).hexdigest()
 
-    def size(self) -> int:
-        return self.pixels.numel()
+    def mark(self) -> str:
+        return self.digest

@@ -10,10 +10,12 @@ import encoders
 import folder_paths
 import i2v
 import pytest
-from animatediff_native.training.clips import BEGINNING, Taking
+import torch
+from animatediff_native.training.clips import BEGINNING, PIECES, Taking
 from animatediff_native.training.dataset import RANDOM_CROP, CameraMove
 from animatediff_native.training.encode import BESIDE, TEMP
 from animatediff_native.training.folder import FolderSettings, clips_in
+from animatediff_native.training.graph import clips_of_images
 from encoders import PROBE, Counting, encoded
 from weights import filled
 
@@ -100,6 +102,27 @@ def test_a_cache_that_cannot_be_written_stops_nobody(folder, vae, text_encoder, 
     with caplog.at_level(logging.WARNING, "animatediff"):
         assert len(encoded(clips(folder), vae, text_encoder, 1, BESIDE).items) == 3
     assert "cannot be kept" in caplog.text
+
+
+def test_other_pictures_of_the_same_size_are_another_data_set(folder, vae, text_encoder):
+    one, other = (torch.full((4, 64, 64, 3), shade) for shade in (0.2, 0.8))
+    hashes = [
+        encoded(clips_of_images([each], [""], Taking(4, 1, BEGINNING), (64, 64), "crop center"), vae, text_encoder).hash
+        for each in (one, other, one.clone())
+    ]
+    assert hashes[0] == hashes[2] != hashes[1]
+
+
+def test_a_long_video_is_read_once_for_all_of_its_pieces(folder, vae, text_encoder, monkeypatch):
+    read, opened = [], type(folder).open
+
+    def note(path, *words, **more):
+        read.extend([path.name] if words == ("rb",) else [])
+        return opened(path, *words, **more)
+
+    monkeypatch.setattr(type(folder), "open", note)
+    encoded(clips(folder, Taking(3, 2, PIECES)), vae, text_encoder)
+    assert sorted(read) == ["a.mp4", "b.mp4", "c.mp4"]
 
 
 def test_a_changed_data_set_has_another_hash(folder, vae, text_encoder):

@@ -115,6 +115,12 @@ def test_clips_that_cannot_be_joined(other, said):
         clips().joined(other)
 
 
+def test_latents_with_another_caption_are_another_data_set():
+    latents, one, other = torch.zeros(8, 4, 8, 8), [[torch.zeros(1, 4, 768), {}]], [[torch.ones(1, 4, 768), {}]]
+    hashes = [examples_of_latents([latents], [cond], one).hash for cond in (one, other, one)]
+    assert hashes[0] == hashes[2] != hashes[1]
+
+
 def images(count, **size):
     return torch.from_numpy(drawn.frames(count, **size)) / 255
 
@@ -148,7 +154,7 @@ def test_images_that_are_no_clips(pixels, captions, said):
         clips_of_images([pixels], captions, Taking(4, 2), (64, 64), "crop center")
 
 
-COND = [["cond", {}]]
+COND = [[torch.zeros(1, 4, 768), {}]]
 
 
 def test_latents_are_examples():
