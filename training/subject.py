@@ -135,7 +135,7 @@ def lora_subject(base: ModelPatcher, motion: ModelPatcher, plan: TrainingPlan) -
     if plan.trains_appearance:
         modules["spatial"] = add_spatial_lora(base, APPEARANCE_RANK, plan.seed)
         rates["spatial"] = APPEARANCE_RATE
-    return Subject(moving(base, motion, plan), modules, motion.model.format, base, rates)
+    return Subject(moving(base, motion, plan), modules, motion.model.format, with_own_schedule(base), rates)
 
 
 def motion_subject(base: ModelPatcher, motion: ModelPatcher, plan: TrainingPlan) -> Subject:
@@ -153,6 +153,13 @@ def moving(base: ModelPatcher, motion: ModelPatcher, plan: TrainingPlan) -> Mode
     if schedule == AUTO:
         schedule = motion.model.format.family.beta_schedule
     return with_beta_schedule(attach(base, motion, MotionSettings()), schedule)
+
+
+def with_own_schedule(model: ModelPatcher) -> ModelPatcher:
+    """A clone with its noise schedule as a patch, which so takes the place of that of a clone that ran before."""
+    clone = model.clone()
+    clone.add_object_patch("model_sampling", model.get_model_object("model_sampling"))
+    return clone
 
 
 def lora_layers(motion: nn.Module, layers: str) -> Iterator[tuple[str, tuple[int, int]]]:
