@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import torch
 from torch import nn
 
-from .plan import ADAMW, ADAMW_8BIT, TrainingPlan
+from .plan import ADAMW, ADAMW_8BIT, PRODIGY, TrainingPlan
 
 NOT_INSTALLED = (
     "optimizer is '{name}', and this Python has no {package}. Choose adamw, or install it (python -m pip install "
@@ -14,10 +14,12 @@ NOT_INSTALLED = (
 
 
 def optimizer_of(parameters: Mapping[str, nn.Parameter], rates: Mapping[str, float], plan: TrainingPlan):
-    """rates: learning rates of modules (the part of a name before the first dot) that have one of their own.
+    """rates: learning rates of modules (the part of a name before the first dot) that have one of their own, but for
+    prodigy, which finds one for all.
 
     Raises RuntimeError where its package is absent.
     """
+    rates = {} if plan.options.optimizer == PRODIGY else rates
     groups: dict[float, list[nn.Parameter]] = {}
     for name, parameter in parameters.items():
         groups.setdefault(rates.get(name.partition(".")[0], plan.learning_rate), []).append(parameter)
