@@ -13,7 +13,7 @@ from ..motion.fit import base_name, check_fit
 from . import estimate, loop
 from .checks import check_examples, check_held_in, check_model, check_motion_model, check_rank
 from .distributed import ALONE, World
-from .examples import Example, Examples
+from .examples import Examples
 from .files import PLAN, check_free, made, paths_of, run_folder, source_facts
 from .jobs import check_writable, job_for, write_job
 from .optimizers import kind_of
@@ -99,10 +99,8 @@ def write(order: Order) -> Path:
 
 
 def private(examples: Examples) -> Examples:
-    """The same with tensors that were not made in inference mode."""
-    items = tuple(
-        Example(item.name, item.latents.float().clone(), outside(item.cond), item.repeats) for item in examples.items
-    )
+    """The same with conditioning that was not made in inference mode. Of latents each step takes copies."""
+    items = tuple(replace(item, cond=outside(item.cond)) for item in examples.items)
     return replace(examples, items=items, empty=outside(examples.empty))
 
 

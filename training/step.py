@@ -68,8 +68,6 @@ class Learning:
 
     def __init__(self, subject: Subject, examples: Examples, plan: TrainingPlan):
         self.subject, self.examples, self.plan = subject, examples, plan
-        self.conds: dict[tuple, dict] = {}
-        """Captions as the UNet takes them, each made once."""
 
     def losses(self, batch: list[Drawn]) -> Iterator[Tensor]:
         """The weighted losses of clips that go through the UNet together, as a sum; several where shapes differ."""
@@ -138,12 +136,12 @@ class Learning:
         return noise
 
     def cond(self, model: ModelPatcher, each: Drawn, shape: torch.Size) -> dict:
-        """The host's conds for the frames of a clip (frames c h w) with its caption, or the empty one."""
-        key = (each.index if each.captioned else -1, *shape)
-        if key not in self.conds:
-            caption = self.examples.items[each.index].cond if each.captioned else self.examples.empty
-            self.conds[key] = encoded(model, caption, shape)
-        return self.conds[key]
+        """The host's conds for the frames of a clip (frames c h w) with its caption, or the empty one.
+
+        Made anew for each step: kept, those of a thousand clips would fill the device.
+        """
+        caption = self.examples.items[each.index].cond if each.captioned else self.examples.empty
+        return encoded(model, caption, shape)
 
 
 def encoded(model: ModelPatcher, conditioning: list, shape: torch.Size) -> dict:
