@@ -15,7 +15,7 @@ from .examples import Examples
 from .levels import learning_rate_factor
 from .optimizers import optimizer_of, set_rates
 from .plan import TrainingPlan
-from .saves import State
+from .saves import EXAMPLES, State
 from .step import Drawn, Learning, drawn
 from .subject import Subject
 
@@ -80,16 +80,17 @@ def train(
 ) -> State:
     """Trains until the plan's last step. Call it outside of inference mode, with gradients.
 
-    However it ends, the last good step is saved. Raises ValueError where a save of another plan lies in the folder,
-    NotANumber where the loss is none, and whatever the host raises when a user cancels.
+    However it ends, the last good step is saved. Raises ValueError where a save of another plan, of other clips or
+    models lies in the folder, NotANumber where the loss is none, and whatever the host raises when a user cancels.
     """
     learnt, held_out = divided(examples)
+    known = {EXAMPLES: examples.hash} | subject.sources
     subject.load()
     state = new_state(subject, plan)
     if not resume and world.is_first:
         saves.forget(folder)
     if resume and (path := saves.newest(folder)):
-        saves.load(path, state, plan, examples.hash)
+        saves.load(path, state, plan, known)
         log.info("'%s' goes on from step %d of %d.", plan.name, state.step, plan.steps)
     learning = Learning(subject, learnt, plan)
     looking = Learning(subject, held_out, plan) if held_out else None
@@ -102,21 +103,21 @@ def train(
             one_step(state, plan, learning, world)
             watcher.step(state, plan)
             if state.step % plan.save_every == 0 and state.step < plan.steps:
-                saved_at = keep(state, plan, folder, examples, watcher, world)
+                saved_at = keep(state, plan, folder, known, watcher, world)
         look(state, plan, looking, watcher, world)
     finally:
         state.optimizer.zero_grad(set_to_none=True)
         if state.step > saved_at or state.step == plan.steps:
-            keep(state, plan, folder, examples, watcher, world)
+            keep(state, plan, folder, known, watcher, world)
         if 0 < state.step < plan.steps:
             place = f"step {state.step} of {plan.steps}"
             watcher.stopped(f"'{plan.name}' is saved at {place}: run it again to go on from there.")
     return state
 
 
-def keep(state: State, plan: TrainingPlan, folder: Path, examples: Examples, watcher: Watcher, world: World) -> int:
+def keep(state: State, plan: TrainingPlan, folder: Path, known: dict, watcher: Watcher, world: World) -> int:
     if world.is_first:
-        saves.save(folder, state, plan, examples.hash)
+        saves.save(folder, state, plan, known)
         watcher.saved(state, plan)
     return state.step
 

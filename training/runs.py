@@ -72,14 +72,14 @@ def run(order: Order, say: Callable[[str], None] = log.info, world: World = ALON
         examples = private(order.examples)
         sampling = Sampling(outside(order.sampling.positive), order.sampling.vae)
         subject = subject_of(order.model, order.motion_model, plan)
-        facts = source_facts(order.model, order.motion_model, subject)
+        subject.sources = source_facts(order.model, order.motion_model, subject)
         say(fit_into_memory(subject, examples, plan))
         if world.is_first:
             folder.mkdir(parents=True, exist_ok=True)
             (folder / PLAN).write_text(job_for(order.model, order.motion_model, plan).text(), encoding="utf-8")
 
         def files(state: State) -> list:
-            return made(subject, state.best(), plan, examples, facts | {"steps": str(state.step)})
+            return made(subject, state.best(), plan, examples, subject.sources | {"steps": str(state.step)})
 
         report = Report(subject, examples, sampling, folder, files, say)
         try:

@@ -5,6 +5,7 @@ A save is written beside its place and then renamed, so that a full disk or a lo
 
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,6 +15,9 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from .plan import TrainingPlan, plan_of
+
+EXAMPLES = "examples"
+"""The entry of a save with the hash of its clips."""
 
 
 @dataclass
@@ -62,8 +66,8 @@ def saves_in(folder: Path) -> list[Path]:
     return sorted(folder.glob("checkpoint_*.safetensors"))
 
 
-def save(folder: Path, state: State, plan: TrainingPlan, examples_hash: str) -> Path:
-    """Writes a checkpoint; of the older ones, the plan's number stays."""
+def save(folder: Path, state: State, plan: TrainingPlan, known: Mapping[str, str]) -> Path:
+    """Writes a checkpoint; of the older ones, the plan's number stays. known: EXAMPLES, and names of models."""
     tensors = {f"parameter.{name}": value for name, value in state.parameters.items()}
     tensors |= {f"averaged.{name}": value for name, value in state.averaged.items()}
     optimizer = state.optimizer.state_dict()
@@ -82,7 +86,7 @@ def save(folder: Path, state: State, plan: TrainingPlan, examples_hash: str) -> 
         "moments": moments,
         "scaler": state.scaler.state_dict() if state.scaler is not None else {},
     }
-    metadata = {"plan": plan.text(), "examples": examples_hash, "facts": json.dumps(facts)}
+    metadata = dict(known) | {"plan": plan.text(), "facts": json.dumps(facts)}
     path = save_path(folder, state.step)
     write(path, tensors, metadata)
     for old in saves_in(folder)[: -plan.keep]:
@@ -100,15 +104,15 @@ def forget(folder: Path) -> None:
         path.unlink()
 
 
-def load(path: Path, state: State, plan: TrainingPlan, examples_hash: str) -> None:
-    """Puts a checkpoint into `state`. Raises ValueError where it was made by another plan, with other clips, or is
-    damaged."""
+def load(path: Path, state: State, plan: TrainingPlan, known: Mapping[str, str]) -> None:
+    """Puts a checkpoint into `state`. Raises ValueError where it was made by another plan, with other clips or models,
+    or is damaged."""
     try:
         with safe_open(path, "pt") as file:
             metadata = file.metadata()
             saved, facts = plan_of(metadata["plan"]), json.loads(metadata["facts"])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (not a dict)
-        check_same(plan, saved, examples_hash, metadata["examples"])
+        check_same(plan, saved, known, metadata)
         put_into(state, tensors, facts)
     except OtherRun:
         raise
@@ -138,15 +142,24 @@ def put_into(state: State, tensors: dict[str, Tensor], facts: dict) -> None:
 
 
 class OtherRun(ValueError):
-    """A save of another plan, or of other clips."""
+    """A save of another plan, or of other clips or models."""
 
 
-def check_same(plan: TrainingPlan, saved: TrainingPlan, examples_hash: str, saved_hash: str) -> None:
+def check_same(plan: TrainingPlan, saved: TrainingPlan, known: Mapping[str, str], then: Mapping[str, str]) -> None:
     ways = "Choose start anew as resume, or another name."
     if differences := saved.differences(plan):
         raise OtherRun(f"'{plan.name}' was trained with other settings so far: {'; '.join(differences)}. {ways}")
-    if examples_hash != saved_hash:
+    if known[EXAMPLES] != then[EXAMPLES]:
         raise OtherRun(
-            f"'{plan.name}' was trained with other clips so far (hash {saved_hash[:8]}, now {examples_hash[:8]}). "
-            f"{ways}"
+            f"'{plan.name}' was trained with other clips so far (hash {then[EXAMPLES][:8]}, now "
+            f"{known[EXAMPLES][:8]}). {ways}"
         )
+    # An older save says nothing of its models, and of some models nobody knows the file.
+    others = [name for name, now in known.items() if now and then.get(name) and now != then[name]]
+    if others:
+        told = "; ".join(f"{name} {then[name][:LONGEST]}, now {known[name][:LONGEST]}" for name in others)
+        raise OtherRun(f"'{plan.name}' was trained on other models so far: {told}. {ways}")
+
+
+LONGEST = 60
+"""Letters of a file's name, or of a hash, in a sentence."""

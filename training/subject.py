@@ -43,6 +43,8 @@ class Subject:
     """The same MODEL with the checkpoint's own noise schedule, for single frames."""
     rates: dict[str, float] = field(default_factory=dict)
     """Learning rates of modules that have one of their own."""
+    sources: dict[str, str] = field(default_factory=dict)
+    """What all of it was made of, for headers and saves: see files.source_facts."""
 
     @property
     def spatial(self) -> SpatialLoRA | None:

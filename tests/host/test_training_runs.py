@@ -142,6 +142,42 @@ def test_appearance_is_saved_apart(model, motion):
     assert header(paths[1])["animatediff.kind"] == "appearance LoRA"
 
 
+def named(patcher, path, monkeypatch):
+    """As if its loader had read it from that file."""
+    monkeypatch.setattr(patcher, "cached_patcher_init", (None, (str(path),)))
+
+
+def test_a_run_does_not_go_on_with_other_models(model, motion, monkeypatch):
+    """Neither with a checkpoint of another name, nor with other weights under the same name."""
+    named(model, "one.safetensors", monkeypatch)
+    named(motion, "v2.ckpt", monkeypatch)
+    with torch.inference_mode():
+        run(Order(model, motion, examples(), plan(name="models", steps=1)))
+        named(model, "two.safetensors", monkeypatch)
+        with pytest.raises(
+            ValueError, match="on other models so far: checkpoint one.safetensors, now two.safetensors. C"
+        ):
+            run(Order(model, motion, examples(), plan(name="models")))
+        named(model, "one.safetensors", monkeypatch)
+        other = motion_model("v2")
+        next(other.model.parameters()).add_(1)
+        named(other, "v2.ckpt", monkeypatch)
+        with pytest.raises(ValueError, match="'models' was trained on other models so far: motion_model_hash "):
+            run(Order(model, other, examples(), plan(name="models")))
+        with pytest.raises(ValueError, match="so far: motion_model_hash "):  # fewer layers, which is no damage
+            run(Order(model, motion_model("v3"), examples(), plan(name="models")))
+        state, _ = run(Order(model, motion, examples(), plan(name="models")))
+    assert state.step == 3
+
+
+def test_clips_are_in_memory_once():
+    with torch.inference_mode():
+        clips = examples()
+    with torch.inference_mode(False):
+        own = runs.private(clips)
+    assert [item.latents.data_ptr() for item in own.items] == [item.latents.data_ptr() for item in clips.items]
+
+
 def test_start_anew_forgets_the_run_before(model, motion):
     with torch.inference_mode():
         run(Order(model, motion, examples(), plan(name="again", steps=4)))

@@ -51,7 +51,7 @@ MAKERS: dict[str, Callable[[Path], object]] = {
     "picture.jpg": picture,
     "video.mp4": seeded.save_video,
     "video.mkv": seeded.save_video,
-    "save.safetensors": lambda path: saves.save(path.parent, state(), PLAN, "0" * 64).rename(path),
+    "save.safetensors": lambda path: saves.save(path.parent, state(), PLAN, {saves.EXAMPLES: "0" * 64}).rename(path),
     "clips.safetensors": lambda path: jobs.write_clips(path, small_training.examples()),
     "plan.json": lambda path: path.write_text(jobs.Job(PLAN, "a.safetensors").text(), encoding="utf-8"),
 }
@@ -76,7 +76,7 @@ LOADERS: dict[str, Callable[[str], object]] = {
     "workflow": lambda path: report(Path(path)),
     "picture": decoded,
     "video": decoded,
-    "save": lambda path: saves.load(Path(path), state(), PLAN, "0" * 64),
+    "save": lambda path: saves.load(Path(path), state(), PLAN, {saves.EXAMPLES: "0" * 64}),
     "clips": lambda path: jobs.read_clips(Path(path)),
     "plan": lambda path: jobs.job_of(Path(path).read_text(encoding="utf-8", errors="replace")),
 }
