@@ -17,7 +17,8 @@ from .lora import scheduled_loras
 from .moments import are_fixed, moment_at, note_evaluation
 from .neighbours import refuse_ade
 from .norms import norms_across_frames
-from .options import KEY, Call, MotionRun, ad_params, frames_of_call, part_of, views_of
+from .objects import objects
+from .options import KEY, Call, MotionRun, ad_params, frames_of_call, negatives_of, part_of, views_of
 from .picture import with_own_picture
 from .placed import Steered
 from .settings import MotionSettings
@@ -103,7 +104,9 @@ def attach_to_gpu_copy(model: ModelPatcher, copy: ModelPatcher) -> None:
 
 def is_same(motion: ModelPatcher, other: ModelPatcher) -> bool:
     """Whether two patchers of motion models have the same weights, LoRAs and strengths."""
-    mine, theirs = ((patcher, *scheduled_loras(patcher), *cameras(patcher)) for patcher in (motion, other))
+    mine, theirs = (
+        (patcher, *scheduled_loras(patcher), *cameras(patcher), *objects(patcher)) for patcher in (motion, other)
+    )
     return len(mine) == len(theirs) and all(
         (a.clone_base_uuid, a.patches_uuid, marks(a)) == (b.clone_base_uuid, b.patches_uuid, marks(b))
         for a, b in zip(mine, theirs, strict=True)
@@ -152,8 +155,8 @@ def apply_model_with_motion(
 
     moment = moment_of(motion_models, base, t, options, run)
     compiled = is_compiled(base, options)
-    views = views_of(options, x.device, compiled)
-    call = Call(base, x, frames, run, part_of(frames, options), moment, views, compiled)
+    views, negatives = views_of(options, x.device, compiled), negatives_of(options, run)
+    call = Call(base, x, frames, run, part_of(frames, options), moment, views, compiled, negatives)
     motion = MotionCall(call, at_work(motion_models, call), control)
     options, kwargs = attached(motion, base, options, kwargs)
     with norms_across_frames(plain_unet(base), motion.norms, frames):

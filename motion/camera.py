@@ -1,104 +1,54 @@
-"""CameraCtrl: an add-on to a motion model, which takes a camera's path in; and its part in one call of the UNet."""
+"""Cameras: add-ons to a motion model that take a camera's path in (CameraCtrl, MotionCtrl); and their part in one call
+of the UNet."""
 
 import logging
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path as FilePath
 
-import comfy.ldm.modules.attention
-import comfy.model_management
-import comfy.ops
-import comfy.utils
 import torch
 from comfy.model_patcher import ModelPatcher
-from torch import Tensor, nn
+from torch import Tensor
 
-from .camera_poses import Path, Poses, rays
-from .convert import unwrap
-from .families import V3
-from .foreign import refuse_other_numbers
-from .formats import TABLE, NotAMotionModel, refuse_widths, sites
+from .add_on import tensors_in
+from .camera_attention import CameraAttentions
+from .camera_ctrl import PARTS, CameraNet, camera_ctrl
+from .camera_poses import Path, Poses, numbers, rays
+from .families import V2, V3
+from .foreign import OBJECT_PARTS, is_for_objects
+from .formats import NotAMotionModel, sites
 from .image_encoder import laid_on
-from .load import held_dtype, host_patcher, opened, tensors_of
+from .motion_ctrl import is_for_the_camera, motion_ctrl_camera
 from .options import KEY, Call
-from .pose_encoder import PIXELS, STEERED, PoseEncoder, level_of
+from .pose_encoder import PIXELS, level_of
 from .strength import Amount, Strength, amount_at, is_zero, product
-from .temporal import PoseMerge
+from .temporal import PoseMerge, Substitute
 
 CAMERAS = f"{KEY}_cameras"
 """Additional models of a motion model under this key steer its camera."""
 PATH, STRENGTH = f"{KEY}_camera_path", f"{KEY}_camera_strength"
 """Attachments of such a model."""
 TRAINED_FRAMES = 16
-MERGE = ".temporal_transformer.transformer_blocks.0.attention_blocks.0.processor.qkv_merge."
-PARTS = ("pose_encoder_state_dict", "attention_processor_state_dict")
-"""Where the published file has its tensors; in files made from it they lie side by side."""
-KEPT_WINDOWS = 8
-"""Of how many windows the features are kept during a run."""
 
 log = logging.getLogger("animatediff")
 
 
-class CameraNet(nn.Module):
-    """The pose encoder, and a linear layer for each motion module's first attention."""
-
-    def __init__(self, channels: tuple[int, ...], widths: Mapping[str, int], attention, operations, **place):
-        """channels: per level. widths: site -> channels."""
-        super().__init__()
-        self.channels = channels
-        self.encoder = PoseEncoder(channels, attention, operations, **place)
-        self.merges = nn.ModuleDict(
-            {site.replace(".", "/"): operations.Linear(width, width, **place) for site, width in widths.items()}
-        )
-
-
 def load_camera(path: str, disable_dynamic: bool = False) -> ModelPatcher:
-    """The patcher of a CameraCtrl file. Raises ValueError for another one."""
+    """The patcher of a CameraCtrl file, or of MotionCtrl's for the camera. Raises ValueError for another one."""
     name = FilePath(path).name
     try:
-        loaded = opened(path)
-        parts = [unwrap(loaded[part]) for part in PARTS if isinstance(loaded.get(part), Mapping)]
-        state = tensors_of({key: value for part in parts for key, value in part.items()} or loaded)
-        patcher = camera_of(state, disable_dynamic)
+        patcher = camera_of(tensors_in(path, (*PARTS, *OBJECT_PARTS)), disable_dynamic)
     except NotAMotionModel as reason:
         raise ValueError(f"'{name}' {reason}") from None
     patcher.cached_patcher_init = (load_camera, (path,))
     return patcher
 
 
-def camera_of(state: Mapping[str, Tensor], disable_dynamic: bool = False) -> ModelPatcher:
+def camera_of(state: dict[str, Tensor], disable_dynamic: bool = False) -> ModelPatcher:
     """state: a file's tensors. Raises NotAMotionModel (the message goes on after the file's name)."""
-    merges = {key: value for key, value in state.items() if MERGE in key}
-    if "encoder_conv_in.weight" not in state or not merges:
-        raise NotAMotionModel("is no CameraCtrl file. Choose CameraCtrl.ckpt here.")
-    levels = range(len({key.split(".")[1] for key in state if key.startswith("encoder_down_conv_blocks.")}))
-    first = (f"encoder_down_conv_blocks.{level}.0.block1.bias" for level in levels)
-    channels = tuple(state[bias].numel() if bias in state else 0 for bias in first)
-    refuse_widths(channels)
-    owners = {key: key.split(MERGE)[0] for key in merges if key.endswith("bias")}
-    widths = {owner: merges[key].numel() for key, owner in owners.items() if STEERED.match(owner)}
-    encoder = {f"encoder.{key}": value for key, value in state.items() if key.startswith("encoder_")}
-    weights = {key: value for key, value in encoder.items() if not TABLE.search(key)}
-    weights |= {f"merges.{key.replace(MERGE, '|').replace('.', '/').replace('|', '.')}": merges[key] for key in merges}
-    refuse_other_numbers(weights)
-    device, offload_device = comfy.model_management.get_torch_device(), comfy.model_management.unet_offload_device()
-    dtype = held_dtype(comfy.utils.weight_dtype(weights))
-    attention = comfy.ldm.modules.attention.optimized_attention_for_device(device, small_input=True)
-    place = {"dtype": dtype, "device": torch.device("meta")}
-    net = CameraNet(channels, widths, attention, comfy.ops.manual_cast, **place)
-    expected = {key: value.shape for key, value in net.state_dict().items()}
-    wrong = sorted(expected.keys() ^ weights.keys()) or [k for k in expected if expected[k] != weights[k].shape]
-    if wrong:
-        raise NotAMotionModel(
-            f"looks like CameraCtrl, but {len(wrong)} of its tensors are missing, unknown or of another shape "
-            f"({wrong[0]}). It may be cut short: download it again."
-        )
-    patcher = host_patcher(net, device, offload_device, disable_dynamic)
-    if not patcher.is_dynamic():
-        weights = {key: value.to(dtype) for key, value in weights.items()}
-    net.load_state_dict(weights, assign=True)
-    net.requires_grad_(False).eval()
-    return patcher
+    if is_for_objects(state):
+        raise NotAMotionModel("is an add-on for objects (MotionCtrl), not for the camera. Load it with Object Path.")
+    make = motion_ctrl_camera if is_for_the_camera(state) else camera_ctrl
+    return make(state, disable_dynamic)
 
 
 def with_camera(
@@ -114,7 +64,10 @@ def with_camera(
 
 
 def check_steers(camera: ModelPatcher, motion_model: ModelPatcher) -> None:
-    """Raises ValueError where the camera was made for another motion model."""
+    """Raises ValueError where the camera was made for another motion model, or would take another one's place."""
+    if isinstance(camera.model, CameraAttentions):
+        check_overwrites(camera.model, motion_model)
+        return
     motion_format = motion_model.model.format
     widths = {site: width for site, width in sites(motion_format).items() if level_of(site, 4) is not None}
     mine = {site.replace("/", "."): layer.weight.shape[0] for site, layer in camera.model.merges.items()}
@@ -125,12 +78,28 @@ def check_steers(camera: ModelPatcher, motion_model: ModelPatcher) -> None:
         )
 
 
+def check_overwrites(net: CameraAttentions, motion_model: ModelPatcher) -> None:
+    """Raises ValueError where the attentions of `net` stand in for none of the motion model's, or another's do."""
+    motion_format = motion_model.model.format
+    family, file = (V2, "mm_sd_v15_v2") if any("mid_block" in site for site in net.widths) else (V3, "v3_sd15_mm")
+    if motion_format.family != family or net.widths != sites(motion_format):
+        raise ValueError(
+            f"MotionCtrl puts attention weights of its own in the place of {family.name}'s, and this motion model is "
+            f"{motion_format.family.name}. Load {file}."
+        )
+    if any(isinstance(each.model, CameraAttentions) for each in cameras(motion_model)):
+        raise ValueError(
+            "This motion model's camera goes by MotionCtrl already, and a second one would take the first one's place. "
+            "Write all moves into the path of one Camera Path."
+        )
+
+
 def cameras(motion_model: ModelPatcher) -> list[ModelPatcher]:
     return motion_model.get_additional_models_with_key(CAMERAS)
 
 
 def frames_at_best(motion_model: ModelPatcher) -> int:
-    """How many frames it can take at once; with CameraCtrl no more than that was trained with."""
+    """How many frames it can take at once; with a camera no more than that was trained with."""
     most = motion_model.model.format.max_frames
     return min(most, TRAINED_FRAMES) if cameras(motion_model) else most
 
@@ -152,6 +121,17 @@ class Laid:
         return laid_on(self.feature, like).to(like)
 
 
+@dataclass(frozen=True)
+class Numbers:
+    """Poses for all pictures of a call."""
+
+    poses: Tensor
+    """(conds videos frames) 12 1 1"""
+
+    def over(self, like: Tensor) -> Tensor:
+        return self.poses.to(like)
+
+
 class CameraAtWork:
     """One camera in one call of the UNet."""
 
@@ -159,15 +139,30 @@ class CameraAtWork:
         """share: multiplies its strength."""
         self.net, self.call = camera.model, call
         self.amount = product(amount_at(camera.get_attachment(STRENGTH), call.moment), share)
-        self.features = None if is_zero(self.amount) else features(self.net, camera.get_attachment(PATH), call)
+        self.features: list[Tensor] | None = None
+        self.numbers: Numbers | None = None
+        path = camera.get_attachment(PATH)
+        if is_zero(self.amount):
+            return
+        say_where_it_rests(path, call)
+        if isinstance(self.net, CameraNet):
+            self.features = features(self.net, path, call)
+        else:
+            self.numbers = Numbers(pose_numbers(self.net, path, call))
 
     def merge(self, site: str) -> tuple[PoseMerge, ...]:
-        """What the camera does to the first attention of the motion module at `site`."""
-        level = level_of(site, len(self.net.channels))
-        if self.features is None or level is None:
+        """What CameraCtrl does to the first attention of the motion module at `site`."""
+        level = None if self.features is None else level_of(site, len(self.net.channels))
+        if level is None:
             return ()
         layer = self.net.merges[site.replace(".", "/")]
         return (PoseMerge(layer, Laid(self.features[level]), self.call.amounts.of(self.amount)),)
+
+    def substitute(self, site: str) -> tuple[Substitute, ...]:
+        """What MotionCtrl puts in the place of the last attention of the motion module at `site`."""
+        if self.numbers is None:
+            return ()
+        return (Substitute(self.net.at(site), self.numbers, self.call.amounts.of(self.amount)),)
 
 
 def features(net: CameraNet, path: Path | Poses, call: Call) -> list[Tensor]:
@@ -175,20 +170,27 @@ def features(net: CameraNet, path: Path | Poses, call: Call) -> list[Tensor]:
 
     The rays are float32, the features in the dtype of the hidden states; the last windows' are kept in the run.
     """
-    indices = tuple(call.part.frames)
-    kept = call.run.features.setdefault(net, {})  # of one GPU, and so of one thread
     size = tuple(side * PIXELS for side in call.x.shape[-2:])
-    key = (path, size, call.dtype, call.frames, indices)
-    if key not in kept:
-        say_where_it_rests(path, call)
-        if len(kept) >= KEPT_WINDOWS:
-            kept.pop(next(iter(kept)))
+
+    def make() -> list[Tensor]:
         poses = path.poses(call.run.full_length)
-        windows = [list(indices[start : start + call.frames]) for start in range(0, len(indices), call.frames)]
-        seen = [rays(poses[window], *size).to(call.x.device).to(call.dtype) for window in windows]
+        seen = [rays(poses[window], *size).to(call.x.device).to(call.dtype) for window in call.windows()]
         found = [net.encoder(each) for each in seen]
-        kept[key] = [torch.cat(level) for level in zip(*found, strict=True)]
-    return kept[key]
+        return [torch.cat(level) for level in zip(*found, strict=True)]
+
+    return call.run.of_window(net, (path, size, call.dtype, call.frames, tuple(call.part.frames)), make)
+
+
+def pose_numbers(net: CameraAttentions, path: Path | Poses, call: Call) -> Tensor:
+    """(conds videos frames) 12 1 1: zeros for negative prompts, as in training. Windows as in `features`."""
+
+    def make() -> Tensor:
+        poses = path.poses(call.run.full_length)
+        found = torch.cat([numbers(poses[window]) for window in call.windows()])
+        return found[..., None, None].to(call.x.device, call.dtype)
+
+    found = call.run.of_window(net, (path, call.dtype, call.frames, tuple(call.part.frames)), make)
+    return call.for_positives(found, torch.zeros_like(found))
 
 
 def say_where_it_rests(path: Path | Poses, call: Call) -> None:

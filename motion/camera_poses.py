@@ -206,6 +206,11 @@ def rays(poses: Tensor, height: int, width: int) -> Tensor:
     return torch.cat([moment, direction], dim=-1).permute(0, 3, 1, 2).float()
 
 
+def numbers(poses: Tensor) -> Tensor:
+    """What MotionCtrl sees of poses (f 18): (f 12) in float32, from the first one's camera to each, row by row."""
+    return torch.linalg.inv(relative(poses[:, 6:].double().view(-1, 3, 4)))[:, :3].flatten(1).float()
+
+
 def relative(matrices: Tensor) -> Tensor:
     """World to camera (f 3 4) -> camera to world (f 4 4), where the world is the first camera's."""
     last = torch.tensor([0.0, 0.0, 0.0, 1.0], dtype=matrices.dtype).expand(len(matrices), 1, 4)

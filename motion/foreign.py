@@ -29,8 +29,9 @@ BY_KEY: tuple[tuple[str, str], ...] = (
         "this file with Camera Path.",
     ),
     (
-        r"cc_projection\.|^omcm",
-        "is a MotionCtrl add-on, not a motion model. It steers a motion model (mm_sd_v15_v2): load that one here.",
+        r"\.cc_projection\.",
+        "is a MotionCtrl add-on for the camera, not a motion model. It steers a motion model (v3_sd15_mm): load that "
+        "one here, and this file with Camera Path.",
     ),
     (
         r"(?=.*(?:motion_modules|temporal_attentions))(?=.*(?:lora|hada_|lokr_|oft_|on_input|dora_scale))",
@@ -61,11 +62,20 @@ WITHOUT_MOTION: tuple[tuple[str, str], ...] = (
     ),
 )
 
+OBJECTS = (
+    "is a MotionCtrl add-on for objects, not a motion model. It steers a motion model (v3_sd15_mm): load that one "
+    "here, and this file with Object Path."
+)
+OBJECT_PARTS = ("omcm_state_dict",)
+"""Where the published file for objects has its tensors."""
+OBJECT_SHAPES = {"conv_in.weight": (128, 3), "body.0.block2.weight": (None, 3)}
+"""What tells it from a T2I-Adapter, which has its names: channels that come in (any, where None), and the kernel."""
+
 BY_CONTAINER = {
     "controlnet": BY_KEY[0][1],
     "pose_encoder_state_dict": BY_KEY[1][1],
     "attention_processor_state_dict": BY_KEY[1][1],
-    "omcm_state_dict": BY_KEY[2][1],
+    **dict.fromkeys(OBJECT_PARTS, OBJECTS),
 }
 
 
@@ -89,6 +99,17 @@ MOST_TENSORS = 10_000
 AGAIN = "Download it again."
 
 
+def is_for_objects(state: Mapping[str, torch.Tensor]) -> bool:
+    """Whether it is MotionCtrl's file for objects, out of its container."""
+    return all(
+        key in state
+        and state[key].ndim == 4
+        and channels in (None, state[key].shape[1])
+        and state[key].shape[3] == kernel
+        for key, (channels, kernel) in OBJECT_SHAPES.items()
+    )
+
+
 def refuse_by_container(loaded: Mapping) -> None:
     """`loaded`: a torch file's outermost dict. Raises NotAMotionModel for the add-ons that are known by its keys."""
     for name, reason in BY_CONTAINER.items():
@@ -101,6 +122,8 @@ def refuse_by_keys(state: Mapping) -> None:
     for pattern, reason in BY_KEY:
         if any(re.search(pattern, key) for key in state):
             raise NotAMotionModel(reason)
+    if is_for_objects(state):
+        raise NotAMotionModel(OBJECTS)
     if any(MOTION_KEY.search(key) for key in state):
         return
     for pattern, reason in WITHOUT_MOTION:

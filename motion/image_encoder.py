@@ -31,12 +31,14 @@ def fed_level(site: str) -> int | None:
 class EncoderBlock(nn.Module):
     """in_conv, then x + block2(relu(block1(x))); the first block of a level halves the picture before."""
 
-    def __init__(self, before: int, channels: int, halves: bool, operations, **place):
+    def __init__(self, before: int, channels: int, halves: bool, operations, kernel: int = 1, **place):
+        """kernel: of in_conv and block2."""
         super().__init__()
-        self.halves = halves
-        self.in_conv = operations.Conv2d(before, channels, 1, **place) if before != channels else None
+        self.halves, near = halves, kernel // 2
+        differ = before != channels
+        self.in_conv = operations.Conv2d(before, channels, kernel, padding=near, **place) if differ else None
         self.block1 = operations.Conv2d(channels, channels, 3, padding=1, **place)
-        self.block2 = operations.Conv2d(channels, channels, 1, **place)
+        self.block2 = operations.Conv2d(channels, channels, kernel, padding=near, **place)
 
     def forward(self, x: Tensor) -> Tensor:
         if self.halves:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from .camera import cameras_are_fixed
 from .lora import loras_are_fixed
+from .objects import objects_are_fixed
 from .options import AREAS, KEY, MotionRun, areas_of
 from .strength import Moment
 
@@ -23,7 +24,10 @@ HALVINGS = 30
 def are_fixed(motion_models: list[ModelPatcher]) -> bool:
     """Whether nothing about them depends on the noise level."""
     return all(
-        motion.get_attachment(KEY).is_fixed and loras_are_fixed(motion) and cameras_are_fixed(motion)
+        motion.get_attachment(KEY).is_fixed
+        and loras_are_fixed(motion)
+        and cameras_are_fixed(motion)
+        and objects_are_fixed(motion)
         for motion in motion_models
     )
 

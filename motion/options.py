@@ -31,8 +31,14 @@ each, adding up to 1 in every frame), ...], or None."""
 PROMPT_FRAMES = f"{KEY}_prompt_frames"
 """In an entry of CONDITIONING: for how many frames its prompts were made."""
 
+UNCOND = 1
+"""In the host's `cond_or_uncond`: the negative prompt, where there is one positive and one negative."""
+
 AREAS = f"{KEY}_areas"
 """In `transformer_options`: {uuid of one of the host's conds: the Area that it sees}; others see the whole picture."""
+
+KEPT_WINDOWS = 8
+"""Of how many windows features are kept during a run."""
 
 
 @dataclass
@@ -64,8 +70,10 @@ class MotionRun:
     """What was asked of noise schedules (`once`)."""
     released: list[ModelPatcher] = field(default_factory=list)
     """Motion models whose range is over."""
+    prompts: dict = field(default_factory=dict)
+    """uuid of one of the host's conds -> what its guider calls it: "positive", "negative", "middle"..."""
     features: dict = field(default_factory=dict)
-    """What pictures and cameras are in the hidden states (`picture.features`, `camera.features`)."""
+    """What pictures, cameras and objects are in the hidden states (`picture.features`, `of_window`)."""
     hints: dict = field(default_factory=dict)
     """What the host made of each ControlNet's hints (`windows.hints.FittedHints`)."""
     caches: list = field(default_factory=list)
@@ -86,6 +94,15 @@ class MotionRun:
         if key not in self.asked:
             self.asked[key] = ask()
         return self.asked[key]
+
+    def of_window(self, owner, key: tuple, make: Callable):
+        """What `make` gives for one window; the last ones of each owner are kept. That is of one GPU: of one thread."""
+        kept = self.features.setdefault(owner, {})
+        if key not in kept:
+            if len(kept) >= KEPT_WINDOWS:
+                kept.pop(next(iter(kept)))
+            kept[key] = make()
+        return kept[key]
 
     @property
     def full_length(self) -> int:
@@ -120,11 +137,24 @@ class Call:
     moment: Moment
     views: Views | None = None
     is_compiled: bool = False
+    negatives: tuple[bool, ...] = ()
+    """Whether each cond is of a negative prompt; empty where nobody says."""
 
     @property
     def dtype(self) -> torch.dtype:
         """Of hidden states."""
         return self.base.get_dtype_inference()
+
+    def windows(self) -> list[list[int]]:
+        """The frames of each video of one cond."""
+        indices = list(self.part.frames)
+        return [indices[start : start + self.frames] for start in range(0, len(indices), self.frames)]
+
+    def for_positives(self, found: Tensor, otherwise: Tensor) -> Tensor:
+        """(conds videos frames) ...: `found` ((videos frames) ...) for each cond, `otherwise` for negative prompts."""
+        conds = len(self.x) // len(found)
+        negatives = self.negatives if len(self.negatives) == conds else (False,) * conds
+        return torch.cat([otherwise if negative else found for negative in negatives])
 
     @cached_property
     def amounts(self) -> Amounts:
@@ -194,3 +224,18 @@ def views_of(options: dict, device: torch.device, is_compiled: bool = False) -> 
         return None
     windows = tuple((tuple(frames), tuple(weights)) for frames, weights in views)
     return views_on(device, windows, IN_A_GRAPH if is_compiled else 1)
+
+
+def negatives_of(options: dict, run: MotionRun) -> tuple[bool, ...]:
+    """Whether each cond of a call with these options is of a negative prompt.
+
+    The host gives a negative prompt the areas of a positive one, with its uuid; and not all guiders have the negative
+    prompt second.
+    """
+    kinds = options.get("cond_or_uncond", ())
+    uuids = options.get("uuids", ())
+    names = [run.prompts.get(uuid) for uuid in uuids] if len(uuids) == len(kinds) else [None] * len(kinds)
+    return tuple(
+        kind == UNCOND if name in (None, "positive") else "negative" in name
+        for kind, name in zip(kinds, names, strict=True)
+    )

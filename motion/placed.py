@@ -9,6 +9,7 @@ from torch import Tensor
 from .camera import CameraAtWork, cameras
 from .image_encoder import fed_level, laid_on
 from .lora import running_loras
+from .objects import ObjectsAtWork, objects
 from .options import Call
 from .picture import features, first_addition
 from .settings import MotionSettings
@@ -18,12 +19,12 @@ from .temporal import LowRank, Steering, TemporalTransformer, sinusoid_on
 
 @dataclass(frozen=True)
 class Addition:
-    """What the image encoder adds to a hidden state before a motion module."""
+    """What a picture adds to a hidden state before a motion module, or moved objects behind it."""
 
     feature: Tensor
-    """For one cond: (videos frames) c h w."""
+    """For one cond, or for all: (videos frames) c h w."""
     strength: float | Seen
-    when_disabled: bool
+    when_disabled: bool = False
     """Whether it is added also where the module has no effect."""
 
     def to(self, x: Tensor) -> Tensor:
@@ -40,6 +41,7 @@ class PlacedModule:
     effect: float | Seen
     steering: Steering
     addition: Addition | None = None
+    behind: tuple[Addition, ...] = ()
 
     def run(self, x: Tensor) -> Tensor:
         """x: (b f) c h w."""
@@ -47,6 +49,8 @@ class PlacedModule:
         if is_zero(effect):
             return self.added(x) if self.addition is not None and self.addition.when_disabled else x
         moved = self.module(self.added(x), self.steering.mapped(lambda amount: amount.over(x)))
+        for addition in self.behind:
+            moved = addition.to(moved)
         return torch.lerp(x, moved, effect) if isinstance(effect, Tensor) or effect != 1.0 else moved
 
     def added(self, x: Tensor) -> Tensor:
@@ -63,6 +67,7 @@ class Steered:
         self.norms = self.format.norms(settings.norms)
         self.loras = running_loras(motion, call.moment)
         self.cameras = [CameraAtWork(camera, settings.camera, call) for camera in cameras(motion)]
+        self.objects = [ObjectsAtWork(encoder, call) for encoder in objects(motion)]
         self.features: list[Tensor] | None = None
         self.first_addition: Tensor | None = None
         """What PIA's picture adds to the UNet's first convolution."""
@@ -82,8 +87,12 @@ class Steered:
             positions=sinusoid_on(call.frames, channels, call.x.device, call.dtype),
             views=call.views,
             poses=tuple(pose for camera in self.cameras for pose in camera.merge(site)),
+            substitute=next((other for camera in self.cameras for other in camera.substitute(site)), None),
         )
-        return PlacedModule(site, self.modules[site], call.amounts.of(effect), steering, self.addition_of(site))
+        found = ((each.feature(site), each.strength) for each in self.objects)
+        behind = tuple(Addition(feature, strength) for feature, strength in found if feature is not None)
+        effect = call.amounts.of(effect)
+        return PlacedModule(site, self.modules[site], effect, steering, self.addition_of(site), behind)
 
     def loras_of(self, site: str) -> tuple[LowRank, ...]:
         module, amounts = self.modules[site], self.call.amounts

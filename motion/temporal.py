@@ -7,7 +7,7 @@ Shapes are written as einops does; f is the frames of one video, b the videos of
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import torch
 import torch.nn.functional as F
@@ -49,6 +49,25 @@ class PoseMerge:
 
 
 @dataclass(frozen=True)
+class Substitute:
+    """What stands in for a module's last attention, and knows a camera's poses: MotionCtrl's."""
+
+    block: Callable[[Tensor, Tensor, float | Tensor, "Steering"], Tensor]
+    """(tokens, poses, motion scale, steering) -> tokens."""
+    pose: Tensor
+    """Goes with the hidden state as strengths do, with 12 channels where they have 1."""
+    strength: float | Seen | Tensor
+    """The share of it; of the module's own attention the rest."""
+
+    def of(self, x: Tensor, own: Callable[[Tensor], Tensor], scale: float | Tensor, steering: "Steering") -> Tensor:
+        """x: n f c. own: the module's attention."""
+        found = self.block(x, self.pose, scale, steering)
+        if not isinstance(self.strength, Tensor) and self.strength == 1.0:
+            return found
+        return torch.lerp(own(x), found, self.strength)
+
+
+@dataclass(frozen=True)
 class Steering:
     """What steers one motion module in one call.
 
@@ -68,6 +87,7 @@ class Steering:
     """(f c): the sinusoid for no fewer frames than the tokens have, where it is at hand."""
     views: Views | None = None
     poses: tuple[PoseMerge, ...] = ()
+    substitute: Substitute | None = None
 
     def scale(self, attention: int) -> float | Tensor:
         return self.scales[min(attention, len(self.scales) - 1)]
@@ -87,7 +107,11 @@ class Steering:
 
         poses = tuple(replace(pose, feature=of(pose.feature), strength=of(pose.strength)) for pose in self.poses)
         loras = tuple(replace(lora, strength=of(lora.strength)) for lora in self.loras)
-        return replace(self, scales=tuple(of(scale) for scale in self.scales), loras=loras, poses=poses)
+        other = self.substitute
+        if other is not None:
+            other = replace(other, pose=of(other.pose), strength=of(other.strength))
+        scales = tuple(of(scale) for scale in self.scales)
+        return replace(self, scales=scales, loras=loras, poses=poses, substitute=other)
 
 
 def scaled_dot_product(q: Tensor, k: Tensor, v: Tensor, heads: int) -> Tensor:
@@ -189,10 +213,17 @@ class TemporalBlock(nn.Module):
         return x + self.ff(self.ff_norm(x), steering)
 
     def attend(self, x: Tensor, steering: Steering) -> Tensor:
-        for index, (attention, norm) in enumerate(zip(self.attention_blocks, self.norms, strict=True)):
-            poses = steering.poses if index == 0 else ()
-            x = x + attention(norm(x), steering.scale(index), steering, poses)
-        return x
+        last = len(self.norms) - 1
+        for index in range(last):
+            x = self.attend_once(x, index, steering)
+        if steering.substitute is None:
+            return self.attend_once(x, last, steering)
+        own = partial(self.attend_once, index=last, steering=steering)
+        return steering.substitute.of(x, own, steering.scale(last), steering)
+
+    def attend_once(self, x: Tensor, index: int, steering: Steering) -> Tensor:
+        poses = steering.poses if index == 0 else ()
+        return x + self.attention_blocks[index](self.norms[index](x), steering.scale(index), steering, poses)
 
     def attend_in_views(self, x: Tensor, views: Views, steering: Steering) -> Tensor:
         """Each view on its own, its positions from 0; where views overlap, their weighted mean."""

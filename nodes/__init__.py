@@ -9,6 +9,7 @@ FORMS = [
     "adjust",
     "picture",
     "camera",
+    "objects",
     "sparse",
     "apply",
     "context",

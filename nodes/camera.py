@@ -1,4 +1,4 @@
-"""A camera's path on a MOTION_MODEL, by CameraCtrl."""
+"""A camera's path on a MOTION_MODEL, by CameraCtrl or MotionCtrl."""
 
 import folder_paths
 from comfy_api.latest import io, ui
@@ -23,11 +23,14 @@ class CameraPath(io.ComfyNode):
             node_id="ADN_CameraPath",
             display_name="Camera Path (AnimateDiff)",
             category="animatediff",
-            description="The camera goes along a path while the clip moves, by CameraCtrl. Between Load Motion Model, "
-            "with v3, and Apply Motion Model. The path is drawn on the node, from above and from the side.",
+            description="The camera goes along a path while the clip moves, by CameraCtrl or MotionCtrl. Between "
+            "Load Motion Model, with v3, and Apply Motion Model. The path is drawn on the node, from above and from "
+            "the side.",
             search_aliases=[
                 "animatediff",
                 "cameractrl",
+                "motionctrl",
+                "cmcm",
                 "camera control",
                 "camera motion",
                 "pan",
@@ -44,7 +47,7 @@ class CameraPath(io.ComfyNode):
                 io.Combo.Input(
                     "camera_file",
                     options=folder_paths.get_filename_list(MOTION_MODELS),
-                    tooltip="CameraCtrl.ckpt, in models/animatediff_models.",
+                    tooltip="CameraCtrl.ckpt or motionctrl_animatediff_cmcm.ckpt, in models/animatediff_models.",
                 ),
                 io.String.Input(
                     "path",

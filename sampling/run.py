@@ -84,7 +84,7 @@ def sample_with_motion(
         check_frames(motion_models, frames, handler)
         tell(warnings_of(guider, motion_models, frames, steps), facts_of(handler, frames))
         tell_nodes(None if FIRST_FRAME in options["transformer_options"] else frames)
-        run = MotionRun(frames, seed or 0, first_frame, gang=gang)
+        run = MotionRun(frames, seed or 0, first_frame, gang=gang, prompts=prompts_of(guider))
         if isinstance(handler, WindowHandler) and handler.goes_on and handler.applies_to(frames):
             run.steps_before = steps_before(sigmas, guider.model_patcher.get_model_object("model_sampling"))
         if gang is not None:
@@ -97,6 +97,11 @@ def sample_with_motion(
         result = executor(noise, latent_image, sampler, sigmas, denoise_mask, told, disable_pbar, seed, **kwargs)
     check_ran(run, guider.model_patcher, steps)
     return result
+
+
+def prompts_of(guider) -> dict:
+    """uuid of each of its conds -> what the guider calls the prompt."""
+    return {entry.get("uuid"): name for name, entries in guider.conds.items() for entry in entries or ()}
 
 
 def handler_of_run(guider, motion_models: list[ModelPatcher], shape, first_frame: int, gang: Gang | None):

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from ...motion.call import LAYER_PATCH, attached, sees_attention
 from ...motion.fit import blocks_of, plain_unet
-from ...motion.options import KEY
+from ...motion.options import KEY, UNCOND
 from ...motion.strength import rows
 from .attention import (
     Tune,
@@ -34,8 +34,6 @@ from .attention import (
 from .bank import Bank
 from .settings import ReferenceNow
 
-UNCOND = 1
-"""In the host's `cond_or_uncond`: the negative prompt."""
 SDXL_FIDELITY = 3
 """SDXL answers to fidelity more strongly; it is raised to this power there."""
 

@@ -6,9 +6,9 @@ from threading import Barrier, BrokenBarrierError, Thread
 
 import comfy.model_management
 import torch
-from animatediff_native.motion.camera import KEPT_WINDOWS, camera_of, cameras, features, load_camera, with_camera
+from animatediff_native.motion.camera import camera_of, cameras, features, load_camera, with_camera
 from animatediff_native.motion.camera_poses import camera_path
-from animatediff_native.motion.options import KEY, Call, MotionRun
+from animatediff_native.motion.options import KEPT_WINDOWS, KEY, Call, MotionRun
 from animatediff_native.motion.picture import sampled_models_back
 from animatediff_native.motion.strength import Moment, Part
 from animatediff_native.sampling.windows.handler import with_windows

@@ -120,6 +120,8 @@ def test_a_training_checkpoint_holds_the_whole_unet():
         ("v3_sd15_sparsectrl_scribble.ckpt", ["SparseCtrl"]),
         ("CameraCtrl pose encoder", ["CameraCtrl"]),
         ("CameraCtrl attention processors", ["CameraCtrl"]),
+        ("motionctrl_animatediff_cmcm.ckpt (state_dict)", ["MotionCtrl", "this file with Camera Path"]),
+        ("motionctrl_animatediff_omcm.ckpt (omcm_state_dict)", ["MotionCtrl", "this file with Object Path"]),
         (I2V_ENCODER, ["AnimateLCM", "image-to-video", "without its motion modules"]),
     ],
 )

@@ -115,6 +115,7 @@ PURE = {
     "motion": [
         *(
             "adjust",
+            "camera_attention",
             "camera_path",
             "camera_poses",
             "chunks",
@@ -130,7 +131,7 @@ PURE = {
             "pose_encoder",
             "settings",
         ),
-        *("strength", "temporal", "views"),
+        *("strength", "temporal", "trajectories", "trajectory_encoder", "views"),
     ],
     "sampling": ["paste", "rescale"],
     "sampling/clips": ["animation", "captions", "chart", "flow", "grid", "measures"],
@@ -146,6 +147,7 @@ PURE = {
         "prompts",
         "schedules",
         "sound",
+        "trajectory_drawing",
         "travel",
     ],
     "sampling/windows": ["blend", "count", "drawing", "fuse", "gang", "kept_attention", "plan", "presets", "shares"],

@@ -12,19 +12,23 @@ from pathlib import Path
 import torch
 from broken_bytes import ARCHIVES, BYTES, HEADERS, with_header
 from cameras import camera_file
+from motion_ctrl import camera_file as motion_ctrl_camera_file
+from motion_ctrl import object_file
 from safetensors.torch import save
 from sparse import sparse_state
 from weights import motion_lora_state, motion_state
 
 SMALL = (32, 32, 32, 32)
 """Channels per level."""
+PARTED = {"CameraCtrl": camera_file, "MotionCtrl": motion_ctrl_camera_file, "objects of MotionCtrl": object_file}
+"""Kinds whose tensors are in parts."""
 
 
 @cache
 def whole(kind: str) -> dict:
     """What a whole file of that kind holds, in half precision."""
-    if kind == "CameraCtrl":
-        return camera_file(SMALL)
+    if kind in PARTED:
+        return PARTED[kind](SMALL)
     states = {
         "motion model": lambda: motion_state("v3", SMALL),
         "HotShot-XL": lambda: motion_state("hotshot", SMALL[:3]),
@@ -48,6 +52,8 @@ KINDS = {
     "SparseCtrl": "SparseCtrl",
     "scribbles": "SparseCtrl",
     "CameraCtrl": "CameraCtrl",
+    "MotionCtrl": "CameraCtrl",
+    "objects of MotionCtrl": "objects",
 }
 """Kind of file -> its loader."""
 

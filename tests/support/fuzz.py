@@ -81,12 +81,13 @@ def open_all(seeds: range, folder: Path) -> Outcomes:
     from animatediff_native.motion.camera import load_camera
     from animatediff_native.motion.load import load_motion_model
     from animatediff_native.motion.lora import load_motion_lora
+    from animatediff_native.motion.objects import load_objects
     from animatediff_native.motion.sparse_net import load_sparse_net
     from broken_files import Code, broken_file
     from broken_others import broken_other
 
     loaders = {"motion model": load_motion_model, "motion LoRA": load_motion_lora}
-    loaders |= {"SparseCtrl": load_sparse_net, "CameraCtrl": load_camera}
+    loaders |= {"SparseCtrl": load_sparse_net, "CameraCtrl": load_camera, "objects": load_objects}
     Code.ran = folder / "ran-by-a-pickle"
     outcomes = Outcomes()
     for seed in seeds:

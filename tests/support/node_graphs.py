@@ -6,7 +6,7 @@ import seeded
 
 CHECKPOINT, SAMPLER = "CheckpointLoaderSimple", "KSampler"
 LOAD, LORA, ADJUST = "ADN_LoadMotionModel", "ADN_LoadMotionLoRA", "ADN_AdjustMotionModel"
-START, SPARSE, CAMERA = "ADN_StartFromPicture", "ADN_LoadSparseCtrl", "ADN_CameraPath"
+START, SPARSE, CAMERA, WAYS = "ADN_StartFromPicture", "ADN_LoadSparseCtrl", "ADN_CameraPath", "ADN_ObjectPath"
 APPLY, BLOCKS, WINDOWS, PREVIEW = "ADN_ApplyMotionModel", "ADN_BlockWeights", "ADN_ContextWindows", "ADN_PreviewWindows"
 PIECES, FRAMES, STEPS = "ADN_ContextSampler", "ADN_FrameSchedule", "ADN_StepSchedule"
 TRAIN, OPTIONS = "ADN_TrainMotionLoRA", "ADN_TrainingOptions"
@@ -18,14 +18,14 @@ SETTINGS_OF_AUTHORS = {
     "cfg": 7.5,
     "scheduler": "ddim_uniform",
 }
-SPARSE_RGB, CAMERA_CTRL = "v3_sd15_sparsectrl_rgb.ckpt", "CameraCtrl.ckpt"
+SPARSE_RGB, CAMERA_CTRL, OMCM = "v3_sd15_sparsectrl_rgb.ckpt", "CameraCtrl.ckpt", "motionctrl_animatediff_omcm.ckpt"
 CLIPS, STILLS, MOVE, ENCODE = "ADN_ClipDataset", "ADN_StillsDataset", "ADN_CameraMove", "ADN_EncodeClips"
 FROM_IMAGES, FROM_LATENTS = "ADN_ClipsFromImages", "ADN_ClipsFromLatents"
 VIDEOS_OF, PHOTOS = "waves", "photos"
 """Folders of the host's input, with videos and with pictures."""
 ZOOM, PAN = "v2_lora_ZoomIn.ckpt", "v2_lora_PanLeft.ckpt"
 
-WIDTHS = {LOAD: 330, LORA: 330, ADJUST: 330, START: 330, SPARSE: 430, CAMERA: 400}
+WIDTHS = {LOAD: 330, LORA: 330, ADJUST: 330, START: 330, SPARSE: 430, CAMERA: 400, WAYS: 400}
 """Of nodes that show a line of text after a run; the others have the page's own."""
 
 
@@ -126,6 +126,19 @@ GRAPHS = {
                 CAMERA,
                 1,
                 {"camera_file": CAMERA_CTRL, "path": "0: static, 4: pan left 1.0\n12: zoom in 0.6 + tilt up 0.3 ease"},
+                {"motion_model": 0},
+            ),
+            folded(APPLY, 2, motion_model=1),
+        ),
+        (folded(CHECKPOINT), folded(APPLY, model=3, motion_model=1), shown(4)),
+    ),
+    WAYS: Picture(
+        (
+            folded(LOAD, 0, {"model_name": V3}),
+            Node(
+                WAYS,
+                1,
+                {"object_file": OMCM, "points": "60,400 200,300 450,280\n420,60 380,140 420,220"},
                 {"motion_model": 0},
             ),
             folded(APPLY, 2, motion_model=1),

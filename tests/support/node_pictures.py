@@ -20,7 +20,8 @@ from browser import ready, started
 from cameras import camera_file
 from comfy_server import ROOT, ComfyServer
 from host import find_host
-from node_graphs import CAMERA_CTRL, GRAPHS, I2V, PAN, PHOTOS, SPARSE_RGB, V2, V3, VIDEOS_OF, ZOOM, Picture
+from motion_ctrl import object_file
+from node_graphs import CAMERA_CTRL, GRAPHS, I2V, OMCM, PAN, PHOTOS, SPARSE_RGB, V2, V3, VIDEOS_OF, ZOOM, Picture
 from PIL import Image
 from playwright.sync_api import sync_playwright
 from sparse import sparse_state
@@ -112,6 +113,7 @@ def make_models(comfyui: Path, base: Path) -> None:
     controlnet.mkdir()
     torch.save(seeded.halved(sparse_state("rgb", seeded.CHANNELS)), controlnet / SPARSE_RGB)
     torch.save(camera_file(seeded.CHANNELS), models / "animatediff_models" / CAMERA_CTRL)
+    torch.save(object_file(seeded.CHANNELS), models / "animatediff_models" / OMCM)
     loras = models / "animatediff_motion_lora"
     loras.mkdir()
     for name in (ZOOM, PAN):

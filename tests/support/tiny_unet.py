@@ -45,7 +45,7 @@ def motion_of(weights, version):
 def predicted_noise(model, tensors, control=None):
     """What the UNet predicts, through the host's own apply_model, at the oracle's latents and timestep.
 
-    One video may be there for both conds. control: a ControlNet of the host.
+    The first half is the negative prompt's. One video may be there for both. control: a ControlNet of the host.
     """
     model.patch_model()
     for motion in model.get_nested_additional_models():
@@ -57,7 +57,7 @@ def predicted_noise(model, tensors, control=None):
     x = rearrange(both, "b c f h w -> (b f) c h w")
     text = tensors["ctx"].repeat_interleave(both.shape[2], dim=0)
     scaled = x * (sigma**2 + 1).sqrt()
-    options = model.model_options["transformer_options"] | {"cond_or_uncond": [0, 1], "sigmas": sigma}
+    options = model.model_options["transformer_options"] | {"cond_or_uncond": [1, 0], "sigmas": sigma}
     options["wrappers"] = model.wrappers
     cond = {"c_crossattn": text, "transformer_options": options}
     with torch.inference_mode():
