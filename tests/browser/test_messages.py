@@ -55,5 +55,8 @@ def test_an_error_is_told_at_once_in_the_language_of_the_page(server, page, line
     status = finished(server, run(page), "error")
     assert status["messages"][-1][1]["node_type"] == WRONG[0]
     page.get_by_text(error).first.wait_for()
+    page.wait_for_timeout(1000)  # until both cards are in their places
+    ours, pages = page.get_by_text(error).first.bounding_box(), page.get_by_test_id("error-overlay").bounding_box()
+    assert ours["y"] > pages["y"] + pages["height"]
     page.wait_for_function(f"line => ({LINES})('ADN_LoadMotionModel')[0]?.includes(line)", arg=line)
     page.screenshot(path=SCREENSHOTS / f"error {line.split()[0]}.png")

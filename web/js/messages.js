@@ -7,6 +7,8 @@ const TRANSLATED = ["zh"]
 const FOLDER = new URL("..", import.meta.url)
 const SHOWN = 15_000 // milliseconds
 const SEPARATOR = " · " // between the facts of a line
+const BELOW = "animatediff-error" // the page's own card of an error, where toasts of older pages would cover it
+const STYLE = `.p-toast .${BELOW} { margin-top: 190px; }`
 
 let templates = [] // [RegExp, text in the page's language]
 
@@ -45,12 +47,14 @@ function showError({ detail }) {
   if (!ours) return
   const node = app.rootGraph?.getNodeById?.(detail.node_id)
   const [first] = translated(detail.exception_message.trim()).split("\n")
-  app.extensionManager.toast.add({ severity: "error", summary: node?.title ?? detail.node_type, detail: first, life: SHOWN })
+  const summary = node?.title ?? detail.node_type
+  app.extensionManager.toast.add({ severity: "error", summary, detail: first, life: SHOWN, styleClass: BELOW })
 }
 
 app.registerExtension({
   name: "AnimateDiffNative.Messages",
   setup() {
+    document.head.append(Object.assign(document.createElement("style"), { textContent: STYLE }))
     api.addEventListener("execution_error", showError)
     return load()
   },
