@@ -4,8 +4,8 @@
 
 Every contender has a process of its own; their turns alternate (A B C A B C), the first round warms up. What counts is
 the ratio within a round: machines are noisy. --ade: a folder with ComfyUI-AnimateDiff-Evolved; --sdcpp: the program
-sd-cli of stable-diffusion.cpp; neither is part of this project. Prints tables; --out NAME also writes
-benchmarks/NAME.json and the plot benchmarks/NAME.png.
+sd-cli of stable-diffusion.cpp; neither is part of this project. --first-clip: what somebody at the page waits for.
+Prints tables; --out NAME also writes benchmarks/NAME.json and the plot benchmarks/NAME.png.
 """
 
 import argparse
@@ -26,6 +26,7 @@ sys.path.insert(0, str(HERE.parent / "tests" / "support"))
 
 import torch  # noqa: E402
 from contender import ANSWER, CONTENDERS  # noqa: E402
+from first_clip import run_first_clip  # noqa: E402
 from safetensors.torch import save_file  # noqa: E402
 from scenes import SCENES, SDCPP, Scene  # noqa: E402
 from weights import SD15_CHANNELS, SDXL_CHANNELS, motion_state  # noqa: E402
@@ -247,6 +248,8 @@ def main() -> None:
         "--compile", nargs="?", const="inductor", metavar="BACKEND", help="every UNet behind TorchCompileModel"
     )
     parser.add_argument("--loading", action="store_true", help="also load and import times")
+    words = {"nargs": "?", "const": "full", "choices": ["full", "small"]}
+    parser.add_argument("--first-clip", **words, help="also from Run to the clip, with models of that size")
     parser.add_argument("--arithmetic", action="store_true", help="also what the arithmetic asks for")
     parser.add_argument("--out", help="name of the files to write in benchmarks/")
     arguments = parser.parse_args()
@@ -258,6 +261,10 @@ def main() -> None:
         print(f"\n### {SCENES[name].title}\n", *table(SCENES[name], results[name]), sep="\n", flush=True)
     if arguments.loading:
         print("\n### Loading\n", *run_loading(arguments), sep="\n", flush=True)
+    if arguments.first_clip:
+        print("\n### First clip\n")
+        for line in run_first_clip(arguments.ade, arguments.first_clip == "full"):
+            print(line, flush=True)
     if arguments.arithmetic:
         print("\n### Arithmetic\n", *run_arithmetic(arguments), sep="\n", flush=True)
     if arguments.out and results:

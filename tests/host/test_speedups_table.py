@@ -24,7 +24,7 @@ def speedups(monkeypatch):
     log.setLevel(level)
     for handler, own in zip(log.handlers, levels, strict=True):
         handler.setLevel(own)
-    for name in ("speedups", "bench", "contender", "in_the_host", "peers", "clocks", "scenes"):
+    for name in ("speedups", "bench", "contender", "in_the_host", "peers", "clocks", "scenes", "first_clip"):
         sys.modules.pop(name, None)
 
 

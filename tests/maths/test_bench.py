@@ -12,7 +12,7 @@ from host import ROOT
 def bench(monkeypatch):
     monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
     yield importlib.import_module("bench")
-    for name in ("bench", "contender", "in_the_host", "peers", "clocks", "scenes"):
+    for name in ("bench", "contender", "in_the_host", "peers", "clocks", "scenes", "first_clip"):
         sys.modules.pop(name)
 
 

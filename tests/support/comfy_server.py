@@ -115,15 +115,16 @@ class ComfyServer:
         prompt: dict,
         on_progress: Callable[[str, int, int], None] | None = None,
         on_shown: Callable[[str | bytes], None] | None = None,
+        on_start: Callable[[str], None] | None = None,
     ) -> dict:
         """Runs an API-format prompt and gives its outputs {node id: {"images": [...], ...}}.
 
         on_progress(class_type, step, steps) is called for each step that a node reports; on_shown(text or picture) for
-        what a node shows while it runs.
+        what a node shows while it runs; on_start(class_type) for each node that is not answered from the last run.
         """
-        return asyncio.run(self._run(prompt, on_progress, on_shown))
+        return asyncio.run(self._run(prompt, on_progress, on_shown, on_start))
 
-    async def _run(self, prompt, on_progress, on_shown):
+    async def _run(self, prompt, on_progress, on_shown, on_start):
         client = uuid.uuid4().hex
         async with (
             aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=None)) as session,
@@ -145,6 +146,8 @@ class ComfyServer:
                     continue
                 if event["type"] == "progress" and on_progress:
                     on_progress(prompt[data["node"]]["class_type"], data["value"], data["max"])
+                elif event["type"] == "executing" and on_start and data["node"]:
+                    on_start(prompt[data["node"]]["class_type"])
                 elif event["type"] == "executed":
                     outputs[data["node"]] = data["output"] or {}  # None for a node whose twin has just run
                 elif event["type"] == "execution_error":

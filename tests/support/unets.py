@@ -113,6 +113,11 @@ def checkpoint_state(cloudy: bool = False) -> dict[str, torch.Tensor]:
     return whole_checkpoint("sd15", WHOLE_CHECKPOINT, clip_l_shapes(), cloudy)
 
 
+def full_checkpoint_state(cloudy: bool = False) -> dict[str, torch.Tensor]:
+    """The same with a UNet of SD1.5's full size (fp16, 2 GB)."""
+    return whole_checkpoint("sd15", FULL["sd15"], clip_l_shapes(), cloudy)
+
+
 def sdxl_checkpoint_state(cloudy: bool = False) -> dict[str, torch.Tensor]:
     """The same for SDXL (fp16, 1.9 GB, most of it the two text encoders); depths as Segmind Vega, a small SDXL, has."""
     config = SDXL | {"model_channels": 320, "channel_mult": [1, 1, 1], "num_head_channels": 64}

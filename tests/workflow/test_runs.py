@@ -19,6 +19,22 @@ def test_the_same_prompt_twice_gives_the_same_pictures(server, prompt):
     assert len(set(first)) == 16
 
 
+def test_what_has_not_changed_is_not_done_again(server, prompt):
+    """Neither by a node, nor by the host, which asks for models again where the MODEL is another one."""
+    of_every_clip = {"KSampler", "VAEDecode", "SaveAnimatedWEBP", "CreateVideo", "SaveVideo"}
+    server.run(prompt)
+    for kind, changes, again, asked in (
+        ("KSampler", {"seed": 7}, set(), 0),
+        ("CLIPTextEncode", {"text": "rain"}, {"CLIPTextEncode"}, 0),
+        ("ADN_ApplyMotionModel", {"motion_scale": 1.1}, {"ADN_ApplyMotionModel"}, 2),
+    ):
+        nodes_of(prompt, kind)[0].update(changes)
+        ran, before = [], len(server.log_text())
+        server.run(prompt, on_start=ran.append)
+        assert set(ran) == again | of_every_clip and len(ran) == len(set(ran))
+        assert server.log_text()[before:].count("Requested to load") == asked
+
+
 def test_motion_changes_every_frame(server, prompt):
     forget(server)
     moved = frames_of(server, server.run(prompt))
