@@ -1,6 +1,7 @@
 """What training teaches, in the small world of tests/support/drifting.py: motion LoRAs are trained, and clips sampled.
 
-    python dev.py training [--seeds 12] [--only NAME ...] [--world FILE] [--pictures FOLDER]
+    python dev.py training [--seeds 12] [--only NAME ...] [--pair-strengths 1 0.7] [--world FILE]
+        [--pictures FOLDER]
 
 Every motion LoRA is trained by this pack on clips of one change. Clips are sampled without it, with it, and with pairs
 of them, and where they go (pixels a frame) and how far their light rises (share of white) is measured. Then the error
@@ -108,6 +109,7 @@ def directions(world, loras: dict, count: int = 16) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=12)
+    parser.add_argument("--pair-strengths", type=float, nargs="+", default=[1.0], help="at which pairs are sampled")
     parser.add_argument("--only", nargs="+", choices=TAUGHT, default=list(TAUGHT), metavar="NAME")
     parser.add_argument("--world", type=Path, default=drifting.DATA, metavar="FILE")
     parser.add_argument("--pictures", type=Path, metavar="FOLDER")
@@ -120,7 +122,12 @@ def main() -> None:
         "sampled without motion": with_beta_schedule(world[0], drifting.SCHEDULE),
         "sampled with the motion model": animated(world),
         **{name: animated(world, (lora, 1.0)) for name, lora in loras.items()},
-        **{f"{a} and {b}": animated(world, (loras[a], 1.0), (loras[b], 1.0)) for a, b in PAIRS if {a, b} <= {*loras}},
+        **{
+            f"{a} and {b}, {strength:g} each": animated(world, (loras[a], strength), (loras[b], strength))
+            for a, b in PAIRS
+            if {a, b} <= {*loras}
+            for strength in arguments.pair_strengths
+        },
     }
     row("drawn", [clip for clip, _ in drifting.clips(arguments.seeds, 9)])
     for name, model in models.items():
