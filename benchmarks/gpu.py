@@ -51,7 +51,8 @@ class Session:
             return scene
         contenders = tuple(each for each in scene.contenders if each[0] in ("ade", "ours", "plain"))
         frames = min(scene.frames, 24)
-        return replace(scene, contenders=contenders, frames=frames, arch=f"small-{scene.arch}", **SMALLEST)
+        words = {"title": f"{scene.title}, in small", "arch": f"small-{scene.arch}"} | SMALLEST
+        return replace(scene, contenders=contenders, frames=frames, **words)
 
     def compared(self, name: str, dtype: str = "float16", compile: bool = False) -> Iterator[str]:
         """The contenders beside each other, A B A B."""
