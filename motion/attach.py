@@ -11,8 +11,9 @@ from torch import Tensor
 
 from .call import MotionCall, attached
 from .camera import cameras
+from .families import Norms
 from .fit import check_fit, is_compiled, plain_unet
-from .formats import MotionFormat
+from .formats import AS_ADE, MotionFormat
 from .lora import scheduled_loras
 from .moments import are_fixed, moment_at, note_evaluation
 from .neighbours import refuse_ade
@@ -157,7 +158,7 @@ def apply_model_with_motion(
     compiled = is_compiled(base, options)
     views, negatives = views_of(options, x.device, compiled), negatives_of(options, run)
     call = Call(base, x, frames, run, part_of(frames, options), moment, views, compiled, negatives)
-    motion = MotionCall(call, at_work(motion_models, call), control)
+    motion = MotionCall(call, at_work(motion_models, call), norms_at_rest(motion_models[-1]), control)
     options, kwargs = attached(motion, base, options, kwargs)
     with norms_across_frames(plain_unet(base), motion.norms, frames):
         result = executor(x, t, c_concat, c_crossattn, control, options, **kwargs)
@@ -172,6 +173,13 @@ def moment_of(motion_models: list[ModelPatcher], base, t: Tensor, options: dict,
     if are_fixed(motion_models):
         return Moment(run.full_length)
     return moment_at(run, t, options, base.model_sampling)
+
+
+def norms_at_rest(newest: ModelPatcher) -> Norms:
+    """Which norms average over frames where no motion model has an effect: none, but in a shared workflow those of
+    the newest, as in ComfyUI-AnimateDiff-Evolved."""
+    mode = newest.get_attachment(KEY).norms
+    return newest.model.format.norms(mode) if mode in AS_ADE else Norms()
 
 
 def at_work(motion_models: list[ModelPatcher], call: Call) -> list[Steered]:

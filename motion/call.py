@@ -35,9 +35,9 @@ OUTSIDE_LAYERS = (
 """The host's patches that see the UNet between its layers only."""
 
 
-def unet_norms(motion_models: list[Steered]) -> Norms:
+def unet_norms(motion_models: list[Steered], at_rest: Norms) -> Norms:
     """Which of the UNet's own norms average over frames: those of every motion model that has an effect."""
-    moving = [each.norms for each in motion_models if not is_zero(each.settings.effect)]
+    moving = [each.norms for each in motion_models if not is_zero(each.settings.effect)] or [at_rest]
     return Norms(
         resblocks=any(norms.resblocks for norms in moving),
         spatial_transformers=any(norms.spatial_transformers for norms in moving),
@@ -50,11 +50,12 @@ class MotionCall:
     All that reads what users set or waits for a GPU is done when it is made; what comes after may be compiled.
     """
 
-    def __init__(self, call: Call, motion_models: list[Steered], control: dict | None = None):
-        """control: what the host's ControlNets add in this call."""
+    def __init__(self, call: Call, motion_models: list[Steered], at_rest: Norms, control: dict | None = None):
+        """at_rest: which norms average over frames where no motion model has an effect; control: what the host's
+        ControlNets add in this call."""
         unet = plain_unet(call.base)
         self.frames, self.is_compiled = call.frames, call.is_compiled
-        self.norms = unet_norms(motion_models)
+        self.norms = unet_norms(motion_models, at_rest)
         self.placed: dict[tuple[str, int], tuple[nn.Module, list[PlacedModule]]] = {}
         """Block -> (the layer that motion follows there, the modules of every motion model)."""
         self.owed: dict[str, int] = {}

@@ -88,7 +88,7 @@ ANIMATELCM = Family(
     "AnimateLCM",
     "SD1.5",
     "AnimateLCM",
-    lambda file: file.mid_block and (not file.table_length or "lcm" in file.file_name),
+    lambda file: file.mid_block + (not file.table_length) + ("lcm" in file.file_name) >= 2,
     max_frames=64,
     steps=(2, 12),
     cfg=(1.0, 2.5),

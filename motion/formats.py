@@ -22,7 +22,8 @@ PICTURE_CONV = "picture_conv.weight"
 PICTURE_CHANNELS = 1 + LATENT_CHANNELS
 """Of PIA: how much of its picture a frame shows, and the picture."""
 
-NORM_MODES = ("official", "as diffusers", "as ADE", "as early ADE")
+AS_ADE = ("as ADE", "as early ADE")
+NORM_MODES = ("official", "as diffusers", *AS_ADE)
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ class MotionFormat:
             return self.family.norms
         if mode == "as diffusers":
             return Norms(motion_modules=True)
-        if mode in ("as ADE", "as early ADE"):
+        if mode in AS_ADE:
             v3 = self.family.base == "SD1.5" and self.table_length == 32 and not self.mid_block
             per_frame = not self.picture_conv and (v3 or (self.mid_block and mode == "as ADE"))
             return Norms() if per_frame else Norms(motion_modules=True, resblocks=True, spatial_transformers=True)

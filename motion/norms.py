@@ -14,7 +14,8 @@ Which they are is data of the family, in three modes; the others average over ea
 | HotShot-XL | ResBlocks and the last norm | the motion modules' norm | all |
 
 `official` is the code that the family was trained with; `tests/oracle` holds each mode to tensors from that code and
-from diffusers. `as early ADE` is `as ADE` with all of them for models with a mid block, too.
+from diffusers. `as early ADE` is `as ADE` with all of them for models with a mid block, too. In these two they stay so
+where the motion model has no effect, or is out of its range.
 """
 
 from collections.abc import Iterator

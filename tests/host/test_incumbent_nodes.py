@@ -1,10 +1,11 @@
-"""Nodes that fail in ComfyUI-AnimateDiff-Evolved are right here. Each docstring says what happens there."""
+"""Nodes of ComfyUI-AnimateDiff-Evolved: what fails there is right here. Each docstring says what happens there."""
 
 import animatediff_native.nodes as nodes
 import pytest
 import torch
 from animatediff_native.sampling.iterations import Iterations
 from animatediff_native.sampling.noise.freeinit import AS_ADE, FreeInit
+from clips import animated, motion_model, sample
 
 FORMS = {node.GET_SCHEMA().node_id: node for node in nodes.NODES}
 
@@ -100,3 +101,12 @@ def test_no_node_reads_a_path_of_the_server(node):
                 assert not any(word in name for word in ("path", "file", "folder", "dir")), name
             if name in ("model_name", "ckpt_name", "lora_name", "name") and not writes(node):
                 assert declared[0] == "COMBO" or isinstance(declared[0], list), name
+
+
+@pytest.mark.parametrize("rest", [{"start_percent": 1.0}, {"effect": 0.0}], ids=["out of its range", "without effect"])
+def test_the_unets_norms_stay_v1s_while_v1_rests(sd15, rest):
+    """There they average over frames for the whole run; our own node leaves such a MODEL as it is."""
+    resting, still = motion_model("v1"), motion_model("v1", still=True)
+    shared = sample(animated(sd15, resting, norms="as ADE", **rest))
+    assert torch.equal(shared, sample(animated(sd15, still, norms="as ADE")))
+    assert torch.equal(sample(animated(sd15, resting, **rest)), sample(sd15)) and not torch.equal(shared, sample(sd15))

@@ -100,6 +100,7 @@ def test_a_name_only_chooses_between_files_of_one_shape():
     assert read(file_of("mm_sd_v14 / mm_sd_v15"), "mm_sd_v15_v2.ckpt").family.name == "AnimateDiff v1"
     without_tables = {key: value for key, value in file_of("v3_sd15_mm").items() if not TABLE.search(key)}
     names = {"mm_sd_v14.ckpt": "AnimateDiff v1", "mm_sd_v15_v3.ckpt": "AnimateDiff v3", "": "AnimateDiff v3"}
+    names["my_lcm.safetensors"] = "AnimateLCM"
     assert {name: read(without_tables, name).family.name for name in names} == names
     schedules = [read(file_of(V2), name).family.beta_schedule for name in ("", "lightning", "long", "lcm")]
     assert schedules == ["AnimateDiff SD1.5"] * 3 + ["AnimateLCM"]
