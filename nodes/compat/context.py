@@ -95,6 +95,7 @@ def context_form(
     @form(node_id, f"Context Options: {display_name}", inputs, CONTEXT, REPLACED)
     def context(prev_context=None, view_opts=None, context_schedule="uniform", fuse_method=blending, **others):
         words = {"context_overlap": 0, "fuse_method": fuse_method.removeprefix(LABORATORY), "views": view_opts}
+        words["repeats"] = schedule == LOOPED_UNIFORM
         return grouped(prev_context, WindowPlan(schedule, **words | others))
 
     return context
@@ -115,6 +116,7 @@ def view_form(node_id: str, display_name: str, schedule: str, inputs: list[io.In
     @form(node_id, f"View Options: {display_name}", inputs, VIEW, REPLACED)
     def view(view_length: int, view_overlap: int, view_stride: int = 1, fuse_method: str = "flat", **others):
         method = fuse_method.removeprefix(LABORATORY)
+        others["repeats"] = schedule == LOOPED_UNIFORM
         return WindowPlan(schedule, view_length, view_overlap, view_stride, fuse_method=method, **others)
 
     return view

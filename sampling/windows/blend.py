@@ -18,9 +18,9 @@ class Blend:
         place = self.totals.device
         frames = on_device(tuple(window), place, torch.long)
         column = on_device(tuple(weights), place, self.totals.dtype).view(-1, 1, 1, 1)
-        self.totals[frames] += column
+        self.totals.index_add_(0, frames, column)
         for total, part in zip(self.sums, parts, strict=True):
-            total[frames] += part * column
+            total.index_add_(0, frames, part * column)
 
     def clips(self) -> list[Tensor]:
         return [total.div_(self.totals) for total in self.sums]

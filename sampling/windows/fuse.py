@@ -17,10 +17,19 @@ LEAST = 1e-30
 
 
 def weights(method: str, window: Sequence[int], frames: int, overlap: int, sigma: float, seed: str = "") -> list[float]:
-    """Weight per frame of `window` (frame indices of a clip of `frames`).
+    """Weight per frame of `window` (frame indices of a clip of `frames`). Of a frame that it holds twice, the last one
+    counts.
 
     sigma: the step's noise level; seed: of `random`, which each window draws anew.
     """
+    own = _weights(method, window, frames, overlap, sigma, seed)
+    places = {frame: place for place, frame in enumerate(window)}
+    return [
+        weight if places[frame] == place else 0.0 for place, (frame, weight) in enumerate(zip(window, own, strict=True))
+    ]
+
+
+def _weights(method: str, window: Sequence[int], frames: int, overlap: int, sigma: float, seed: str) -> list[float]:
     length = len(window)
     if method == "overlap-linear":
         return overlap_linear(length, overlap, first=0 in window, last=frames - 1 in window)

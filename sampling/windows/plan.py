@@ -44,6 +44,9 @@ class WindowPlan:
     """In a group of plans: from where in the sampling this one is used."""
     guarantee_steps: int = 1
     """In a group of plans: for how many steps at least."""
+    repeats: bool = False
+    """Also windows of a stride that is too large for the clip: they hold frames twice, and the last one counts.
+    looped_uniform only; for shared workflows."""
 
     def __post_init__(self):
         if self.context_schedule not in SCHEDULES:
@@ -97,7 +100,7 @@ def ordered_halving(step: int) -> float:
 def looped_uniform(plan: WindowPlan, frames: int, step: int) -> list[list[int]]:
     """Windows of stride 1, 2, 4, ... that start elsewhere at each step and wrap around the end.
 
-    A stride whose windows are longer than the clip is left out: they would hold frames twice.
+    A stride whose windows are longer than the clip is left out, as they would hold frames twice; but for `repeats`.
     """
     if frames < plan.context_length:
         return [list(range(frames))]
@@ -118,7 +121,7 @@ def standard_uniform(plan: WindowPlan, frames: int, step: int) -> list[list[int]
     """
     if frames <= plan.context_length:
         return [list(range(frames))]
-    found = looped_uniform(replace(plan, closed_loop=False), frames, step)
+    found = looped_uniform(replace(plan, closed_loop=False, repeats=False), frames, step)
     index = 0
     while index < len(found):
         window = found[index]
@@ -200,7 +203,7 @@ SCHEDULES: dict[str, Callable[[WindowPlan, int, int], list[list[int]]]] = {
 
 def _spacings(plan: WindowPlan, frames: int) -> list[int]:
     strides = min(plan.context_stride, math.ceil(math.log2(frames / plan.context_length)) + 1)
-    return [2**i for i in range(strides) if i == 0 or plan.context_length * 2**i <= frames]
+    return [2**i for i in range(strides) if i == 0 or plan.repeats or plan.context_length * 2**i <= frames]
 
 
 def plan_at(plans: tuple[WindowPlan, ...], starts: list[float], sigmas: list[float], step: int) -> WindowPlan:

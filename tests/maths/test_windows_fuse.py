@@ -5,6 +5,7 @@ import json
 
 import pytest
 import torch
+from animatediff_native.sampling.windows.blend import Blend
 from animatediff_native.sampling.windows.fuse import (
     ALL,
     RELATIVE,
@@ -98,3 +99,11 @@ def test_random_weights_come_from_the_seed():
 def test_an_unknown_method_is_refused():
     with pytest.raises(ValueError, match="'triangle' is not a fuse_method. Choose one of: pyramid, flat"):
         weights("triangle", [0, 1], FRAMES, 0, 1.0)
+
+
+def test_of_a_frame_that_a_window_holds_twice_the_last_one_counts():
+    assert weights("pyramid", [4, 0, 2, 4, 0], 6, 1, 1.0) == [0.0, 0.0, 3.0, 2.0, 1.0]
+    clip, parts = torch.zeros(3, 1, 1, 1), torch.tensor([5.0, 1.0, 2.0, 3.0]).view(4, 1, 1, 1)
+    blend = Blend(clip, 1)
+    blend.add([1, 0, 2, 1], weights("flat", [1, 0, 2, 1], 3, 1, 1.0), [parts])
+    assert blend.clips()[0].flatten().tolist() == [1.0, 3.0, 2.0]
