@@ -3,6 +3,7 @@
 import hashlib
 import os
 import platform
+import re
 import shutil
 import socket
 import sys
@@ -149,7 +150,7 @@ class Worker:
     def delivered(self, name: str, files: list[tuple[str, Path]]) -> Iterator[File]:
         for index, (node, path) in enumerate(files):
             nth = sum(before == node for before, _ in files[:index])
-            own_name = f"{name}-{node.replace(':', '.')}{f'-{nth + 1}' * bool(nth)}{path.suffix}"
+            own_name = file_name(name, node, nth, path.suffix)
             data = path.read_bytes()
             if self.orders.shared:
                 write_shared(Path(self.orders.shared) / own_name, path)
@@ -169,6 +170,11 @@ class Worker:
         """Stays, without ComfyUI, until it is ended from outside."""
         self.stop()
         threading.Event().wait()
+
+
+def file_name(clip: str, node: str, nth: int, ending: str) -> str:
+    """Of a clip's file, the `nth` of that node: a name without folders, whatever a workflow calls its nodes."""
+    return re.sub(r"[^\w.-]", ".", f"{clip}-{node}{f'-{nth + 1}' * bool(nth)}{ending}")
 
 
 def write_shared(target: Path, source: Path) -> None:

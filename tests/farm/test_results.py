@@ -1,13 +1,14 @@
 """What lies in a job's folder, after every way that a farm can end."""
 
 import json
+from pathlib import PurePosixPath, PureWindowsPath
 
 import pytest
 from animatediff_native.farm.job import Job
 from animatediff_native.farm.progress import status_lines
 from animatediff_native.farm.results import Folder, written
 from animatediff_native.farm.vary import parse
-from animatediff_native.farm.worker import File, Machine, Outcome
+from animatediff_native.farm.worker import File, Machine, Outcome, file_name
 
 PROMPT = {"1": {"class_type": "Sampler", "inputs": {"seed": 1}}}
 JOB = Job("w.json", PROMPT, (parse("seed=1..3", PROMPT),))
@@ -110,3 +111,11 @@ def test_status_tells_what_is_done_runs_and_failed(folder):
     part = Folder(folder.path, "2-of-2")
     part.save(CLIPS[1], outcome(CLIPS[1]), Machine("b"), 1)
     assert not folder.failed() and len(folder.done()) == 2
+
+
+@pytest.mark.parametrize("node", ["../../x", "/x", "a/../../x", "..\\..\\x", "C:\\x", "x\0y", "猫"])
+def test_a_clips_file_lies_in_the_jobs_folder_whatever_its_node_is_called(node):
+    name = file_name("0001-a1b2", node, 1, ".webp")
+    assert name.startswith("0001-a1b2-") and name.endswith("-2.webp") and name.isprintable()
+    assert PurePosixPath(name).name == PureWindowsPath(name).name == name
+    assert file_name("0001-a1b2", "3:9", 0, ".webp") == "0001-a1b2-3.9.webp"
