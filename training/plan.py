@@ -25,12 +25,15 @@ DEVICES = {"con", "prn", "aux", "nul", *(f"{port}{number}" for port in ("com", "
 
 def check_name(name: str) -> None:
     """Raises ValueError for what cannot be a file's name on every system, or leads to another folder."""
-    odd = set(name) & set('/\\:*?"<>|') or not name.isprintable() or len(name) > LONGEST_NAME
+    odd = set(name) & set('/\\:*?"<>|') or not name.isprintable()
     if odd or not name.strip() or name.startswith(".") or name.split(".")[0].strip().lower() in DEVICES:
         raise ValueError(f"name is '{name[:LONGEST_NAME]}', and must be a file's name without folders, as my_motion.")
+    if len(name) > LONGEST_NAME or len(name.encode()) > MOST_BYTES:
+        raise ValueError("name is too long for a file: it may have 100 letters, or 66 Chinese ones.")
 
 
-LONGEST_NAME = 100
+LONGEST_NAME, MOST_BYTES = 100, 200
+"""File systems take 255 bytes, and the endings of a run's files come to it."""
 
 
 def one_of(name: str, value: str, choices: tuple[str, ...]) -> None:
@@ -189,11 +192,25 @@ def plan_of(text: str) -> TrainingPlan:
         raise ValueError(f"This is not a training plan ({error}). Let a Train node write one: write_plan.") from None
     if not isinstance(values, dict):
         raise ValueError("This is not a training plan (no names in it). Let a Train node write one: write_plan.")
+    check_types(values, TrainingPlan)
+    check_types(values.get("options"), TrainingOptions)
     try:
         return TrainingPlan(**values | {"options": TrainingOptions(**values.get("options", {}))})
     except TypeError as error:
         word = str(error).split("'")[1] if "'" in str(error) else str(error)
         raise ValueError(f"The training plan has something unknown in it, or lacks something: {word}.") from None
+
+
+TYPES = {int: ("a whole number", int), float: ("a number", (int, float)), str: ("text", str)}
+
+
+def check_types(values, kind: type) -> None:
+    """Raises ValueError where a value of a plan that somebody wrote is not what the field of that name holds."""
+    for each in fields(kind) if isinstance(values, dict) else ():
+        words, types = TYPES.get(each.type, ("", object))
+        value = values.get(each.name, each.default)
+        if each.name in values and (not isinstance(value, types) or isinstance(value, bool)):
+            raise ValueError(f"{each.name} in the training plan is {json.dumps(value)}, and must be {words}.")
 
 
 @dataclass(frozen=True)

@@ -41,6 +41,8 @@ def test_what_makes_other_steps_is_named():
         ({"learning_rate": float("nan")}, "learning_rate is nan, and must be above 0 and at most 1"),
         ({"name": "a/b"}, "name is 'a/b', and must be a file's name without folders, as my_motion."),
         ({"name": " "}, "name is ' ', and must be a file's name"),
+        ({"name": "a" * 101}, "name is too long for a file: it may have 100 letters, or 66 Chinese ones."),
+        ({"name": "运" * 67}, "name is too long for a file"),
         ({"loss": "hinge"}, "loss is 'hinge'. Choose one of: plain, motion only, motion and appearance."),
         ({"layers": "some"}, "layers is 'some'. Choose one of: attention, attention and feed-forward."),
     ],
@@ -72,6 +74,18 @@ def test_options_that_cannot_be(change, sentence):
         ("", "This is not a training plan"),
         ("[]", "This is not a training plan"),
         ('{"kind": "motion LoRA", "name": "a", "speed": 3}', "something unknown in it, or lacks something: speed"),
+        (
+            '{"kind": "motion LoRA", "name": "a", "batch": 1.5}',
+            "batch in the training plan is 1.5, and must be a whole n",
+        ),
+        (
+            '{"kind": "motion LoRA", "name": "a", "steps": "2"}',
+            'steps in the training plan is "2", and must be a whole',
+        ),
+        (
+            '{"kind": "motion LoRA", "name": "a", "options": {"ema": true}}',
+            "ema in the training plan is true, and must ",
+        ),
         ('{"kind": "motion LoRA"}', "something unknown in it, or lacks something: name"),
     ],
 )
