@@ -34,6 +34,19 @@ class World:
             gradient.copy_(part.view_as(gradient))
         return flat[0]
 
+    def check_together(self, step: int, device: torch.device) -> None:
+        """Raises RuntimeError where processes are about to do different steps."""
+        if self.size == 1:
+            return
+        ends = torch.tensor([step, -step], device=device)
+        torch.distributed.all_reduce(ends, torch.distributed.ReduceOp.MAX)
+        last, first = int(ends[0]), -int(ends[1])
+        if first != last:
+            raise RuntimeError(
+                f"The processes of this run begin at different steps ({first} and {last}): they do not see the same "
+                "saves. Give all of them one output folder (--output), or begin again (--start-anew)."
+            )
+
 
 ALONE = World()
 
@@ -48,7 +61,8 @@ def joined() -> Iterator[World]:
     if not asked_for():
         yield ALONE
         return
-    torch.distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+    with_nccl = torch.cuda.is_available() and torch.distributed.is_nccl_available()  # which Windows has not
+    torch.distributed.init_process_group("nccl" if with_nccl else "gloo")
     try:
         yield World(torch.distributed.get_rank(), torch.distributed.get_world_size())
     finally:

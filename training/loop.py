@@ -92,6 +92,7 @@ def train(
     if resume and (path := saves.newest(folder)):
         saves.load(path, state, plan, known)
         log.info("'%s' goes on from step %d of %d.", plan.name, state.step, plan.steps)
+    world.check_together(state.step, subject.device)
     learning = Learning(subject, learnt, plan)
     looking = Learning(subject, held_out, plan) if held_out else None
     saved_at = state.step

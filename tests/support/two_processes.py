@@ -1,8 +1,9 @@
 """One of the processes that torchrun starts for a test: trains a small motion LoRA, and the first of them writes it.
 
-torchrun ... tests/support/two_processes.py FOLDER ACCUMULATE
+torchrun ... tests/support/two_processes.py FOLDER ACCUMULATE    (RANK in FOLDER is the process's number)
 """
 
+import os
 import sys
 from pathlib import Path
 
@@ -28,4 +29,4 @@ def main(folder: Path, accumulate: int) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]))
+    main(Path(sys.argv[1].replace("RANK", os.environ["RANK"])), int(sys.argv[2]))
