@@ -97,18 +97,21 @@ class Clips:
         return replace(self, move=move)
 
     def joined(self, others: "Clips") -> "Clips":
-        """These clips behind `others`, which must be of one size and length."""
+        """These clips behind `others`, which must be of one size and length, and seen in the same way."""
         for what, one, other in (
             ("width and height", f"{self.width} x {self.height}", f"{others.width} x {others.height}"),
             ("number of frames", self.frames, others.frames),
             ("camera move", self.move, others.move),
+            ("fit", self.fit, others.fit),
+            ("flip", *("on" if each.flip else "off" for each in (self, others))),
         ):
             if one != other:
                 raise ValueError(
                     f"These clips and those at the input clips differ in {what}: {one} and {other}. "
                     "Give both the same, or train on one of them."
                 )
-        return replace(self, items=others.items + self.items, flip=self.flip or others.flip, folder=others.folder)
+        trigger = self.trigger or others.trigger
+        return replace(self, items=others.items + self.items, trigger=trigger, folder=others.folder)
 
     def shot(self, clip: Clip, variant: int) -> Shot:
         """What one variant shows. The same for the same name and number, wherever and whenever it is asked for."""

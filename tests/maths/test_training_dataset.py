@@ -98,8 +98,8 @@ def test_a_picture_becomes_a_clip():
 
 
 def test_clips_are_joined():
-    one, other = clips(name="a"), clips(name="b")
-    assert [item.name for item in other.joined(one).items] == ["a", "b"]
+    one, other = clips(name="a", trigger="wavy"), clips(name="b")
+    assert [item.name for item in other.joined(one).items] == ["a", "b"] and other.joined(one).trigger == "wavy"
 
 
 @pytest.mark.parametrize(
@@ -108,6 +108,8 @@ def test_clips_are_joined():
         (clips(size=(128, 64)), "differ in width and height: 64 x 64 and 128 x 64. Give both the same"),
         (clips(Taking(8, 1)), "differ in number of frames: 4 and 8"),
         (clips().moved(ZOOM), "differ in camera move"),
+        (clips(fit=RANDOM_CROP), "differ in fit: crop center and crop random. Give both the same"),
+        (clips(flip=True), "differ in flip: off and on. Give both the same"),
     ],
 )
 def test_clips_that_cannot_be_joined(other, said):
