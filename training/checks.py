@@ -39,7 +39,7 @@ def check_motion_model(motion_model: ModelPatcher, plan: TrainingPlan) -> None:
     """Raises ValueError where a motion model cannot be trained, or not be trained on."""
     motion_format = motion_model.model.format
     family = motion_format.family
-    if motion_format.image_encoder:
+    if motion_format.image_encoder or motion_format.picture_conv:
         raise ValueError(
             f"{family.name} starts from a picture, and clips for training have none apart from themselves. Train on "
             "v2 (mm_sd_v15_v2)."

@@ -8,7 +8,7 @@ import pytest
 import torch
 import unets
 from animatediff_native.motion.attach import attach
-from animatediff_native.motion.families import ANIMATELCM, ANIMATELCM_I2V, LIGHTNING
+from animatediff_native.motion.families import ANIMATELCM, ANIMATELCM_I2V, LIGHTNING, PIA
 from animatediff_native.motion.lora import with_motion_lora
 from animatediff_native.motion.low_rank import MotionLoRA, factors_of
 from animatediff_native.motion.settings import MotionSettings
@@ -100,6 +100,10 @@ CASES = {
     "i2v": (
         lambda a: {"motion_model": as_family(a.motion_model, ANIMATELCM_I2V, image_encoder=True)},
         "AnimateLCM-I2V starts from a picture, and clips for training have none",
+    ),
+    "pia": (
+        lambda a: {"motion_model": as_family(a.motion_model, PIA, picture_conv=True)},
+        "PIA starts from a picture, and clips for training have none apart from themselves. Train on v2",
     ),
     "scheduled lora": (
         lambda a: {"motion_model": scheduled(a.motion_model)},
