@@ -19,7 +19,9 @@ def folders() -> list[str]:
     """Below the host's input, and its folders for data sets."""
     inputs = [name for name in folder_paths.get_input_subfolders() if "/." not in f"/{name}"]
     roots = folder_paths.folder_names_and_paths.get("datasets", ((),))[0]
-    data_sets = [path.name for root in map(Path, roots) if root.is_dir() for path in sorted(root.iterdir())]
+    data_sets = [
+        path.name for root in map(Path, roots) if root.is_dir() for path in sorted(root.iterdir()) if path.is_dir()
+    ]
     return [*inputs, *(f"datasets/{name}" for name in data_sets)] or [NO_FOLDER]
 
 
@@ -28,7 +30,8 @@ def folder_named(name: str) -> Path:
     if len(name) < LONGEST_NAME and not inside.is_absolute() and ".." not in inside.parts:  # a link may bring any text
         data_sets = folder_paths.folder_names_and_paths.get("datasets", ((),))[0]
         places = [Path(folder_paths.get_input_directory(), inside)]
-        places += [Path(root, name.removeprefix("datasets/")) for root in data_sets]
+        below = PurePath(*inside.parts[1:]) if inside.parts[:1] == ("datasets",) else inside
+        places += [Path(root, below) for root in data_sets]
         if found := next((path for path in places if path.is_dir()), None):
             return found
     raise ValueError(
