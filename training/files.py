@@ -136,10 +136,15 @@ def source_facts(model: ModelPatcher, motion_model: ModelPatcher | None, subject
     return facts
 
 
+def source_of(patcher: ModelPatcher):
+    """What the host remembers that a model was made from, a path or a MotionFile; "" where it remembers nothing."""
+    remembered = getattr(patcher, "cached_patcher_init", None)
+    return remembered[1][0] if remembered and remembered[1] else ""
+
+
 def file_of(patcher: ModelPatcher) -> str:
     """The path of the file that a model was loaded from; "" where nobody remembers it."""
-    remembered = getattr(patcher, "cached_patcher_init", None)
-    source = remembered[1][0] if remembered and remembered[1] else ""
+    source = source_of(patcher)
     source = source.path if isinstance(source, MotionFile) else source
     return str(source) if isinstance(source, str | Path) else ""
 

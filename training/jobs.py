@@ -7,15 +7,16 @@ needed where it runs.
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 
 import folder_paths
 from comfy.model_patcher import ModelPatcher
 from safetensors import safe_open
 from torch import Tensor
 
+from ..motion.load import MotionFile
 from .examples import Example, Examples
-from .files import PLAN, file_of
+from .files import PLAN, file_of, source_of
 from .plan import TrainingPlan, plan_of
 from .saves import write
 
@@ -56,7 +57,7 @@ def job_for(model: ModelPatcher, motion_model: ModelPatcher | None, plan: Traini
 def check_writable(model: ModelPatcher, motion_model: ModelPatcher | None) -> None:
     """Raises ValueError where files alone do not say what the MODEL and the motion model are."""
     for what, patcher in (("MODEL", model), ("motion model", motion_model)):
-        if patcher is not None and (patcher.patches or patcher.object_patches or patcher.get_additional_models()):
+        if patcher is not None and is_changed(patcher):
             raise ValueError(
                 f"The {what} has changes on it (LoRAs, or what another node did), which a plan does not hold. Connect "
                 "it as its loader gives it, or save it to a file and load that."
@@ -65,6 +66,13 @@ def check_writable(model: ModelPatcher, motion_model: ModelPatcher | None) -> No
             raise ValueError(
                 f"Nobody knows from which file the {what} is, so a plan cannot name it. Use ComfyUI's own loader."
             )
+
+
+def is_changed(patcher: ModelPatcher) -> bool:
+    """Whether a MODEL or a motion model is not what its file holds."""
+    source = source_of(patcher)
+    adjusted = isinstance(source, MotionFile) and source != MotionFile(source.path)
+    return bool(adjusted or patcher.patches or patcher.object_patches or patcher.get_additional_models())
 
 
 def write_job(folder: Path, job: Job, examples: Examples) -> Path:
@@ -143,9 +151,11 @@ def found(path: str, kind: str) -> str:
     """The file that a plan names: there, or under its name in the models of this ComfyUI. Raises ValueError."""
     if Path(path).is_file():
         return path
-    if path and (here := folder_paths.get_full_path(kind, Path(path).name)):
-        return here
-    raise ValueError(f"The plan needs '{Path(path).name or kind}', which is not in models/{kind}. Put it there.")
+    name = PureWindowsPath(path).name  # which parts the paths of all systems: the plan may be from another one
+    here = [each for each in folder_paths.get_filename_list(kind) if PureWindowsPath(each).name == name]
+    if here:
+        return folder_paths.get_full_path(kind, min(here, key=len))
+    raise ValueError(f"The plan needs '{name or kind}', which is not in models/{kind}. Put it there.")
 
 
 def changed(job: Job, steps: int | None) -> Job:

@@ -6,14 +6,15 @@ from dataclasses import replace
 import folder_paths
 import pytest
 import torch
-from animatediff_native.motion.load import load_motion_model
+from animatediff_native.motion.adjust import Adjustments, WeightAdjust
+from animatediff_native.motion.load import load_motion_model, readjusted
 from animatediff_native.motion.lora import load_motion_lora, with_motion_lora
 from animatediff_native.nodes.training import TrainDomainAdapter, TrainMotionLoRA, TrainMotionModel
 from animatediff_native.nodes.training_files import SaveMotionLoRA, SaveMotionModel
 from animatediff_native.nodes.training_options import TrainingOptionsNode
 from animatediff_native.training import headless
 from animatediff_native.training.files import run_folder
-from animatediff_native.training.jobs import job_of, read_clips, write_clips
+from animatediff_native.training.jobs import found, job_of, read_clips, write_clips
 from animatediff_native.training.layouts import LAYOUTS
 from animatediff_native.training.plan import TrainingOptions
 from safetensors.torch import load_file, save_file
@@ -178,6 +179,26 @@ def test_a_plan_is_written_in_place_of_training(model, motion, folders, monkeypa
         job.checkpoint == str(checkpoint) and job.motion_model.endswith("small_v2.safetensors") and job.plan.rank == 4
     )
     assert not list(run_folder("my_motion").glob("checkpoint*"))
+
+
+def test_a_plan_does_not_forget_that_the_motion_model_was_adjusted(model, motion, folders, monkeypatch):
+    (folders / "small.safetensors").touch()
+    monkeypatch.setattr(model, "cached_patcher_init", (None, (str(folders / "small.safetensors"),)))
+    with torch.inference_mode():
+        adjusted = readjusted(motion, Adjustments(weights=(WeightAdjust("all", 0.5),)))
+    with pytest.raises(ValueError, match="The motion model has changes on it .*, which a plan does not hold"):
+        run(TrainMotionLoRA, model, adjusted, examples(3), write_plan=True, rank=4, **SHORT)
+
+
+@pytest.mark.parametrize("path", [r"C:\\ComfyUI\\models\\v2.safetensors", "/gone/v2.safetensors"])
+def test_a_plan_of_another_machine_finds_its_models_here(folders, path):
+    """Also those that lie in a folder of their kind's, and on the other system."""
+    file = folders / "models" / "animatediff_models" / "official" / "v2.safetensors"
+    file.parent.mkdir(parents=True)
+    file.touch()
+    assert found(path, "animatediff_models") == str(file)
+    with pytest.raises(ValueError, match="The plan needs 'v3.safetensors', which is not in models/animatediff_models"):
+        found(path.replace("v2", "v3"), "animatediff_models")
 
 
 def test_clips_are_read_as_they_were_written(tmp_path):
