@@ -60,8 +60,7 @@ def paths_of(plan: TrainingPlan) -> list[Path]:
 
 def check_free(plan: TrainingPlan) -> None:
     """Raises ValueError where a file of that name is there that no run of this name has made."""
-    before = run_folder(plan.name) / PLAN
-    if before.is_file() and json.loads(before.read_text(encoding="utf-8")).get("kind") == plan.kind:
+    if was_trained(plan):
         return
     for path in paths_of(plan):
         if path.exists():
@@ -69,6 +68,14 @@ def check_free(plan: TrainingPlan) -> None:
                 f"models/{path.parent.name}/{path.name} is there already, and was not trained under this name. Choose "
                 "another name."
             )
+
+
+def was_trained(plan: TrainingPlan) -> bool:
+    """Whether a run of that name and kind has been here."""
+    try:
+        return json.loads((run_folder(plan.name) / PLAN).read_text(encoding="utf-8"))["kind"] == plan.kind
+    except (OSError, ValueError, KeyError, TypeError):  # none, or a damaged one
+        return False
 
 
 def made(

@@ -7,10 +7,17 @@ torchrun --nproc-per-node 4 custom_nodes/animatediff-native train plan.json
 import argparse
 import logging
 import os
+import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 log = logging.getLogger("animatediff")
+
+
+STOPPED = 130
+"""What a shell has for a program that Ctrl+C ended."""
 
 
 def main(words: list[str]) -> int:
@@ -23,7 +30,7 @@ def main(words: list[str]) -> int:
         log.error("%s", reason)
         return 1
     except KeyboardInterrupt:
-        return 130
+        return STOPPED
 
 
 def arguments_of(words: list[str]) -> argparse.Namespace:
@@ -48,6 +55,10 @@ def enter_host(arguments: argparse.Namespace) -> None:
     folder = arguments.comfyui or Path(os.environ.get("COMFYUI_DIR") or Path(__file__).resolve().parents[3])
     if not (folder / "comfy" / "model_patcher.py").is_file():
         raise RuntimeError(f"There is no ComfyUI in '{folder}'. Name its folder: --comfyui FOLDER.")
+    if arguments.models is not None and not arguments.models.is_file():
+        raise ValueError(
+            f"'{arguments.models}' is not there. Name an extra_model_paths.yaml as --models, or leave it out."
+        )
     sys.path.insert(0, str(folder.resolve()))
     import torch
 
@@ -74,29 +85,56 @@ def enter_host(arguments: argparse.Namespace) -> None:
     register_folders()
 
 
+@contextmanager
+def between_steps() -> Iterator[None]:
+    """Ctrl+C, and the SIGTERM by which queues announce the end, stop a run between two steps, so that what it saves is
+    whole. A second one stops it at once."""
+    import comfy.model_management
+
+    def back() -> None:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+    def asked(number, frame) -> None:
+        log.info("It stops between two steps, and saves. Again stops it at once.")
+        back()
+        comfy.model_management.interrupt_current_processing()
+
+    before = {number: signal.signal(number, asked) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        back()
+
+
 def train(arguments: argparse.Namespace) -> int:
+    import comfy.model_management
     import comfy.sd
 
     from ..motion.load import load_motion_model
     from . import runs
     from .distributed import joined
-    from .jobs import CLIPS, changed, found, job_of, read_clips
+    from .jobs import CLIPS, found, job_of, read_clips
 
     if not arguments.plan.is_file():
         raise ValueError(f"'{arguments.plan}' is not there. Let a Train node write one: write_plan.")
-    job = changed(job_of(arguments.plan.read_text(encoding="utf-8")), arguments.steps)
+    job = job_of(arguments.plan.read_text(encoding="utf-8", errors="replace"))
     examples = read_clips(arguments.plan.with_name(CLIPS))
     checkpoint = found(job.checkpoint, "checkpoints")
     model = comfy.sd.load_checkpoint_guess_config(checkpoint, output_vae=False, output_clip=False)[0]
     motion_model = load_motion_model(found(job.motion_model, "animatediff_models")) if job.motion_model else None
-    order = runs.Order(model, motion_model, examples, job.plan, resume=not arguments.start_anew)
+    order = runs.Order(model, motion_model, examples, job.plan, resume=not arguments.start_anew, steps=arguments.steps)
     if arguments.dry_run:
         log.info("%s", runs.described(order))
         return 0
     with joined() as world:
         if not world.is_first:
             log.setLevel(logging.WARNING)
-        state, paths = runs.run(order, log.info, world)
+        try:
+            with between_steps():
+                state, paths = runs.run(order, log.info, world)
+        except comfy.model_management.InterruptProcessingException:
+            return STOPPED
         for path in paths if world.is_first else ():
             log.info("%s: %d steps.", path, state.step)
     return 0

@@ -6,7 +6,7 @@ needed where it runs.
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path, PureWindowsPath
 
 import folder_paths
@@ -18,7 +18,7 @@ from ..motion.load import MotionFile
 from .examples import Example, Examples
 from .files import PLAN, file_of, source_of
 from .plan import TrainingPlan, plan_of
-from .saves import write
+from .saves import write, write_text
 
 CLIPS = "clips.safetensors"
 FACTS = ("hash", "trigger", "summary", "flipped", "stride", "width", "height")
@@ -78,7 +78,7 @@ def is_changed(patcher: ModelPatcher) -> bool:
 def write_job(folder: Path, job: Job, examples: Examples) -> Path:
     """The path of plan.json."""
     write_clips(folder / CLIPS, examples)
-    (folder / PLAN).write_text(job.text(), encoding="utf-8")
+    write_text(folder / PLAN, job.text())
     return folder / PLAN
 
 
@@ -156,7 +156,3 @@ def found(path: str, kind: str) -> str:
     if here:
         return folder_paths.get_full_path(kind, min(here, key=len))
     raise ValueError(f"The plan needs '{name or kind}', which is not in models/{kind}. Put it there.")
-
-
-def changed(job: Job, steps: int | None) -> Job:
-    return replace(job, plan=replace(job.plan, steps=steps)) if steps else job

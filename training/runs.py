@@ -20,7 +20,7 @@ from .optimizers import kind_of
 from .plan import DOMAIN_ADAPTER, MOTION_MODEL, TrainingPlan
 from .recompute import with_recomputing
 from .report import Report, Sampling
-from .saves import State
+from .saves import State, write_text
 from .spatial import narrowest
 from .start import factors_to_start_from
 from .subject import Subject, lora_layers, new_format, subject_of
@@ -40,6 +40,12 @@ class Order:
     sampling: Sampling = Sampling()
     resume: bool = True
     """Whether a run of this name that was stopped goes on."""
+    steps: int | None = None
+    """In place of the plan's, which stays as it is written."""
+
+    @property
+    def trained(self) -> TrainingPlan:
+        return self.plan if self.steps is None else replace(self.plan, steps=self.steps)
 
 
 def check(order: Order) -> None:
@@ -67,7 +73,7 @@ def check(order: Order) -> None:
 def run(order: Order, say: Callable[[str], None] = log.info, world: World = ALONE) -> tuple[State, list[Path]]:
     """(the last state, the files that it made). Raises as `check` and `loop.train` do; nothing of the graph changes."""
     check(order)
-    plan, folder = order.plan, run_folder(order.plan.name)
+    plan, folder = order.trained, run_folder(order.plan.name)
     with torch.inference_mode(False), torch.enable_grad():
         examples = private(order.examples)
         sampling = Sampling(outside(order.sampling.positive), order.sampling.vae)
@@ -75,8 +81,7 @@ def run(order: Order, say: Callable[[str], None] = log.info, world: World = ALON
         subject.sources = source_facts(order.model, order.motion_model, subject)
         say(fit_into_memory(subject, examples, plan))
         if world.is_first:
-            folder.mkdir(parents=True, exist_ok=True)
-            (folder / PLAN).write_text(job_for(order.model, order.motion_model, plan).text(), encoding="utf-8")
+            write_text(folder / PLAN, job_for(order.model, order.motion_model, order.plan).text())
 
         def files(state: State) -> list:
             return made(subject, state.best(), plan, examples, subject.sources | {"steps": str(state.step)})
@@ -118,7 +123,7 @@ def described(order: Order) -> str:
     check(order)
     with torch.inference_mode(False), torch.enable_grad():
         subject = subject_of(order.model, order.motion_model, order.plan)
-        return fit_into_memory(subject, order.examples, order.plan)
+        return fit_into_memory(subject, order.examples, order.trained)
 
 
 def fit_into_memory(subject: Subject, examples: Examples, plan: TrainingPlan) -> str:

@@ -5,7 +5,7 @@ A save is written beside its place and then renamed, so that a full disk or a lo
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -41,11 +41,22 @@ class State:
 
 
 def write(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
-    """A safetensors file, whole or not at all. Raises RuntimeError where it cannot be written."""
+    """A safetensors file. Raises as `put`."""
+    own = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
+    put(path, lambda part: save_file(own, part, metadata))
+
+
+def write_text(path: Path, text: str) -> None:
+    """Raises as `put`."""
+    put(path, lambda part: part.write_text(text, encoding="utf-8"))
+
+
+def put(path: Path, into: Callable[[Path], object]) -> None:
+    """A file, whole or not at all. Raises RuntimeError where it cannot be written."""
     part = path.with_name(f"{path.name}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        save_file({name: value.detach().cpu().contiguous() for name, value in tensors.items()}, part, metadata)
+        into(part)
         with open(part, "rb+") as file:
             os.fsync(file.fileno())
         os.replace(part, path)

@@ -198,10 +198,14 @@ def test_folders_of_the_host_for_data_sets(host_folders, monkeypatch, folder):
     paths = folder_paths.folder_names_and_paths
     monkeypatch.setitem(paths, "datasets", ([str(host_folders / "sets"), str(host_folders / "none")], set()))
     (folder / ".latents").mkdir()
+    (host_folders / "sets" / "notes.txt").touch()
+    (host_folders / "other").mkdir()
     assert folders() == ["sea", "sea/3_calm", "datasets/hills"]
     drawn.video(host_folders / "sets" / "hills" / "a.mp4", 9)
     found, _ = run("ADN_ClipDataset", folder="datasets/hills", **FOLDER)
     assert found.folder == host_folders / "sets" / "hills"
+    with pytest.raises(ValueError, match="There is no folder 'datasets/../other'"):
+        run("ADN_ClipDataset", folder="datasets/../other", **FOLDER)
 
 
 def test_a_new_file_makes_the_node_run_again(folder):

@@ -1,6 +1,8 @@
 """The training nodes, as the host calls them: in inference mode, with the values of their widgets."""
 
 import json
+import os
+import signal
 from dataclasses import replace
 
 import folder_paths
@@ -12,7 +14,7 @@ from animatediff_native.motion.lora import load_motion_lora, with_motion_lora
 from animatediff_native.nodes.training import TrainDomainAdapter, TrainMotionLoRA, TrainMotionModel
 from animatediff_native.nodes.training_files import SaveMotionLoRA, SaveMotionModel
 from animatediff_native.nodes.training_options import TrainingOptionsNode
-from animatediff_native.training import headless
+from animatediff_native.training import headless, loop
 from animatediff_native.training.files import run_folder
 from animatediff_native.training.jobs import found, job_of, read_clips, write_clips
 from animatediff_native.training.layouts import LAYOUTS
@@ -185,12 +187,12 @@ def test_a_plan_does_not_forget_that_the_motion_model_was_adjusted(model, motion
     (folders / "small.safetensors").touch()
     monkeypatch.setattr(model, "cached_patcher_init", (None, (str(folders / "small.safetensors"),)))
     with torch.inference_mode():
-        adjusted = readjusted(motion, Adjustments(weights=(WeightAdjust("all", 0.5),)))
+        adjusted = readjusted(motion, Adjustments(weights=(WeightAdjust({}, {"all": 0.5}),)))
     with pytest.raises(ValueError, match="The motion model has changes on it .*, which a plan does not hold"):
         run(TrainMotionLoRA, model, adjusted, examples(3), write_plan=True, rank=4, **SHORT)
 
 
-@pytest.mark.parametrize("path", [r"C:\\ComfyUI\\models\\v2.safetensors", "/gone/v2.safetensors"])
+@pytest.mark.parametrize("path", [r"C:\ComfyUI\models\v2.safetensors", "/gone/v2.safetensors"])
 def test_a_plan_of_another_machine_finds_its_models_here(folders, path):
     """Also those that lie in a folder of their kind's, and on the other system."""
     file = folders / "models" / "animatediff_models" / "official" / "v2.safetensors"
@@ -229,6 +231,31 @@ def test_a_written_plan_trains_the_same_file_without_the_page(model, motion, fol
     assert (
         headless.main([file, "--steps", "3"]) == 0 and (run_folder("later") / "checkpoint_000003.safetensors").exists()
     )
+    assert job_of((run_folder("later") / "plan.json").read_text()).plan.steps == 2, "the plan stays as it was written"
+    assert headless.main([file, "--steps", "0"]) == 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_stops_a_run_between_two_steps(model, motion, folders, monkeypatch, caplog, number):
+    """The one that it came in is done to its end and saved, and the next run goes on from there."""
+    monkeypatch.setattr(model, "cached_patcher_init", (None, (str(folders / "small.safetensors"),)))
+    (folders / "small.safetensors").touch()
+    *_, file = run(TrainMotionLoRA, model, motion, examples(3), write_plan=True, rank=4, **SHORT)
+    monkeypatch.setattr(headless, "enter_host", lambda arguments: None)
+    monkeypatch.setattr("comfy.sd.load_checkpoint_guess_config", lambda *names, **options: (model,))
+    set_rates, before = loop.set_rates, signal.getsignal(number)
+
+    def signalled(*words):
+        os.kill(os.getpid(), number)
+        set_rates(*words)
+
+    monkeypatch.setattr(loop, "set_rates", signalled)
+    caplog.set_level("INFO", "animatediff")
+    assert headless.main([file]) == 130 and signal.getsignal(number) == before
+    monkeypatch.setattr(loop, "set_rates", set_rates)
+    assert (run_folder("my_motion") / "checkpoint_000001.safetensors").is_file()
+    assert "is saved at step 1 of 2: run it again to go on from there." in caplog.text
+    assert headless.main([file]) == 0
 
 
 @pytest.mark.parametrize(
@@ -236,12 +263,13 @@ def test_a_written_plan_trains_the_same_file_without_the_page(model, motion, fol
     [
         (None, "is not there. Let a Train node write one: write_plan."),
         ("{", "This is not a training plan"),
+        ("\udcff", "This is not a training plan"),
         (json.dumps({"kind": "motion LoRA", "name": "a"}), "a plan's clips lie beside it"),
     ],
 )
 def test_plans_that_cannot_be_done(folders, monkeypatch, caplog, text, sentence):
     monkeypatch.setattr(headless, "enter_host", lambda arguments: None)
     if text is not None:
-        (folders / "plan.json").write_text(text)
+        (folders / "plan.json").write_text(text, errors="surrogateescape")
     assert headless.main([str(folders / "plan.json")]) == 1
     assert sentence in caplog.text

@@ -14,7 +14,7 @@ from animatediff_native.motion.low_rank import MotionLoRA, factors_of
 from animatediff_native.motion.settings import MotionSettings
 from animatediff_native.training import estimate, runs
 from animatediff_native.training.examples import Example, Examples
-from animatediff_native.training.files import paths_of
+from animatediff_native.training.files import paths_of, run_folder
 from animatediff_native.training.runs import Order, run
 from comfy_api.torch_helpers.torch_compile import set_torch_compile_wrapper
 from small_training import CHANNELS, conditioning, examples, motion_model, plan, same, seeded, small_unet, weights_of
@@ -185,6 +185,19 @@ def test_a_file_of_that_name_is_never_overwritten(model, motion):
         order, "models/animatediff_motion_lora/test.safetensors is there already, and was not trained under this name"
     )
     assert path.read_bytes() == b"somebody's"
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}"])
+def test_a_damaged_plan_of_a_run_is_no_leave_to_overwrite(model, motion, text):
+    order = Order(model, motion, examples(), plan())
+    (path,) = paths_of(order.plan)
+    for each in (path, run_folder("test") / "plan.json"):
+        each.parent.mkdir(parents=True)
+        each.write_text(text)
+    refused(order, "test.safetensors is there already, and was not trained under this name")
+    path.unlink()
+    with torch.inference_mode():
+        assert run(order)[0].step == 3
 
 
 def test_a_step_that_does_not_fit_is_refused_before_it_begins(model, motion, monkeypatch):
