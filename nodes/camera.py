@@ -9,7 +9,7 @@ from ..motion.load import MOTION_MODELS
 from ..motion.settings import STRONGEST, in_range
 from ..sampling.values.camera_drawing import drawing
 from ..sampling.values.schedules import times
-from .inputs import schedule, strength
+from .inputs import mistake_in, schedule, strength
 from .text import said
 from .types import MotionModel
 
@@ -71,6 +71,10 @@ class CameraPath(io.ComfyNode):
             outputs=[MotionModel.Output(display_name="motion_model")],
             hidden=[io.Hidden.prompt, io.Hidden.extra_pnginfo],
         )
+
+    @classmethod
+    def validate_inputs(cls, path: str | None) -> bool | str:
+        return mistake_in(path, camera_path)
 
     @classmethod
     def execute(

@@ -7,7 +7,7 @@ from ..motion.settings import STRONGEST, in_range
 from ..motion.sparse_net import RGB, load_sparse_net
 from ..sampling.sparse_control import SparseControl, SparseSettings
 from ..sampling.values.places import places
-from .inputs import schedule, strength
+from .inputs import mistake_in, schedule, strength
 from .text import said
 
 NEAREST, NOTHING = "nearest", "nothing"
@@ -80,6 +80,10 @@ class LoadSparseCtrl(io.ComfyNode):
             ],
             outputs=[io.ControlNet.Output(display_name="control_net")],
         )
+
+    @classmethod
+    def validate_inputs(cls, frames: str | None) -> bool | str:
+        return mistake_in(frames, places)
 
     @classmethod
     def execute(

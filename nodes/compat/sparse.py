@@ -12,6 +12,7 @@ from ...sampling.sparse_control import SparseControl, SparseSettings, encoded
 from ...sampling.values import places
 from ...sampling.values.places import Places
 from ...sampling.values.schedules import times
+from ..inputs import mistake_in
 from .form import form
 from .types import SparseMethod
 
@@ -102,6 +103,7 @@ def load_sparsectrl(
     *("ACN_SparseCtrlIndexMethodNode", "SparseCtrl Index Method"),
     [io.String.Input("indexes", default="0", tooltip="The frame of each picture; -1 is the clip's last frame.")],
     *(METHOD, LOAD),
+    validate_inputs=lambda cls, indexes: mistake_in(indexes, places.places),
 )
 def index_method(indexes: str):
     return places.places(indexes)
