@@ -119,8 +119,8 @@ def check_inputs(image: Tensor, vae: VAE | None, latents: Tensor) -> None:
 
 
 def check_image(image: Tensor) -> None:
-    """Raises ValueError where it holds no pictures (n h w c)."""
-    if image.ndim != 4 or not image.numel():
+    """Raises ValueError where it holds no pictures (n h w c) in colour."""
+    if image.ndim != 4 or not image.numel() or image.shape[-1] < 3:
         raise ValueError(
             f"image has the shape {list(image.shape)}, and must be pictures (n, height, width, 3). Connect Load Image."
         )

@@ -218,7 +218,7 @@ def check_pictures(kind: str, pictures: Tensor, are_latents: bool, vae) -> None:
             )
         return
     check_image(pictures.movedim(1, -1))
-    grey = pictures.shape[1] < COLOURS or (pictures.amax(1) - pictures.amin(1)).mean() < COLOURFUL
+    grey = (pictures.amax(1) - pictures.amin(1)).mean() < COLOURFUL
     if kind != RGB:
         if not grey:
             log.warning(

@@ -120,6 +120,11 @@ NONSENSE = {
         {"image": pictures(3, 64, 64)},
         r"There are 3 pictures, and frames names 1 .0.. Name a frame for each",
     ),
+    "one channel": (
+        "scribble",
+        {"image": torch.zeros(1, 64, 48, 1)},
+        "image has the shape .1, 64, 48, 1., and must be",
+    ),
     "no picture": ("scribble", {"image": torch.zeros(0, 64, 64, 3)}, "image has the shape .0, 64, 64, 3., and must be"),
     "a picture of NaN": ("scribble", {"image": torch.full((1, 64, 64, 3), float("nan"))}, "image holds NaN"),
 }

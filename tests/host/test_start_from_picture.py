@@ -165,6 +165,7 @@ NONSENSE = {
         "This motion model .AnimateDiff v3. has no image encoder, so it cannot start from a picture. Load AnimateLCM",
     ),
     "no picture": ({"image": lambda: torch.zeros(0, 64, 64, 3)}, r"image has the shape \[0, 64, 64, 3\], and must be"),
+    "one channel": ({"image": lambda: torch.zeros(1, 64, 48, 1)}, r"image has the shape \[1, 64, 48, 1\]"),
     "a mask": ({"image": lambda: torch.zeros(1, 64, 64)}, r"image has the shape \[1, 64, 64\], and must be pictures"),
     "a picture of NaN": ({"image": lambda: torch.full((1, 64, 64, 3), NAN)}, "image holds NaN or infinity"),
     "a checkpoint without VAE": ({"vae": lambda: None}, "There is no VAE in the checkpoint's file. Connect one"),
