@@ -86,9 +86,13 @@ def beats(samples: Tensor, rate: int) -> list[float]:
     length = max(round(rate / 25), 64)
     if samples.abs().max() <= SILENCE or count < 3:
         return []
-    spectrum = torch.cat(list(spectra(samples, rate, RATE, count, length)))
-    level = torch.log1p(100 * spectrum / spectrum.max())
-    rise = torch.cat([level[:1], (level[1:] - level[:-1])]).clamp_min(0).sum(1)
+    loudest = max(part.max() for part in spectra(samples, rate, RATE, count, length))
+    rises, before = [], torch.zeros(1, length // 2 + 1)
+    for part in spectra(samples, rate, RATE, count, length):
+        level = torch.log1p(100 * part / loudest)
+        rises.append((level - torch.cat([before, level[:-1]])).clamp_min(0).sum(1))
+        before = level[-1:]
+    rise = torch.cat(rises)
     around = 2 * round(SURROUNDINGS * RATE / 2) + 1
     usual = F.avg_pool1d(rise.view(1, 1, -1), around, 1, around // 2, count_include_pad=False).view(-1)
     near = 2 * round(APART * RATE / 2) + 1

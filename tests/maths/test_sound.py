@@ -7,6 +7,7 @@ import torch
 from animatediff_native.motion.strength import Moment
 from animatediff_native.sampling.values.schedules import FrameValues, parsed
 from animatediff_native.sampling.values.sound import SOURCES, SoundValues, beats, followed, sound_values
+from memory import PeakMemory
 
 RATE = 22_050
 
@@ -49,6 +50,14 @@ def test_beats_are_where_something_begins(rate, fps):
     assert [frame for frame, value in enumerate(found) if value == 1.0] == pytest.approx(
         [0.5 * number * fps for number in range(1, 8)], abs=1.0
     )
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_a_long_sound_takes_the_memory_of_itself(source):
+    sound = tone(440, 600.0, 8_000)
+    with PeakMemory() as memory:
+        values(sound, source, rate=8_000)
+    assert memory.peak < 4 * sound.nbytes
 
 
 @pytest.mark.parametrize("source", SOURCES)
