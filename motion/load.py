@@ -199,7 +199,9 @@ def encoder_file(motion_model: ModelPatcher) -> str:
 def readjusted(motion_model: ModelPatcher, adjustments: Adjustments) -> ModelPatcher:
     """The motion model of the same file, adjusted further. Raises ValueError behind a LoRA."""
     if motion_model.patches or motion_model.get_additional_models():
-        raise ValueError("Adjust Motion Model changes the file's own weights: put it before Load Motion LoRA.")
+        raise ValueError(
+            "Adjust Motion Model changes the file's own weights: put it before Load Motion LoRA and Camera Path."
+        )
     file = motion_file(motion_model)
     before = file.adjustments
     both = Adjustments((*before.positions, *adjustments.positions), (*before.weights, *adjustments.weights))
