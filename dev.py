@@ -143,7 +143,7 @@ def matrix(words: list[str]) -> int:
 def run_tests(python: str, host: Path, words: list[str], log: Path | None = None, more: dict | None = None) -> int:
     """pytest in `python` on `host`; its output also goes to the file `log`. more: of the environment."""
     workers = str(os.cpu_count() or 1)
-    command = [python, "-m", "pytest", "-n", workers, "--dist", "loadfile", *words]
+    command = [python, "-m", "pytest", "-n", workers, "--dist", "loadfile", "--no-loadscope-reorder", *words]
     # One thread each: torch's threads of several processes only wait for each other.
     environment = os.environ | {"COMFYUI_DIR": str(host), "OMP_NUM_THREADS": "1"} | (more or {})
     process = subprocess.Popen(command, cwd=brought.ROOT, env=environment, stdout=subprocess.PIPE if log else None)

@@ -25,10 +25,14 @@ NODES = """() => app.rootGraph._nodes.map(node => ({
 }))"""
 UNDER = """() => {
     const pen = document.createElement('canvas').getContext('2d'), title = LiteGraph.NODE_TITLE_HEIGHT, socket = 14
-    const under = (path, [x, y], [width, height]) => {
-        for (let left = x + socket; left < x + width - socket; left += 2)
-            for (let top = y - title + 5; top < y + height - 5; top += 2)
-                if (pen.isPointInStroke(path, left, top)) return true
+    pen.lineWidth = 2
+    const under = (path, [x, y], [width, height]) => {  // a link that goes under a node crosses its edge
+        const left = x + socket, right = x + width - socket, top = y - title + 5, bottom = y + height - 5
+        const on = (across, down) => pen.isPointInStroke(path, across, down)
+        for (let across = left; across <= right; across++)
+            if (on(across, top) || on(across, bottom)) return true
+        for (let down = top; down <= bottom; down++)
+            if (on(left, down) || on(right, down)) return true
     }
     const links = [...app.canvas.renderedPaths].filter(link => link.path)
     const found = links.flatMap(link => app.rootGraph._nodes
