@@ -27,8 +27,12 @@ def repeats(folder: str) -> int:
 
 def captions_of_csv(text: str, name: str) -> dict[str, str]:
     """videoid -> caption, of a CSV with the columns videoid, name, page_dir (guoyww/AnimateDiff, dataset.py)."""
-    rows = csv.DictReader(io.StringIO(text.removeprefix("\ufeff")))
+    try:
+        rows = csv.DictReader(io.StringIO(text.removeprefix("\ufeff")))
+        columns, rows = rows.fieldnames or (), list(rows)
+    except csv.Error as error:
+        raise ValueError(f"'{name}' is no CSV that can be read ({error}): a quote may be left open in it.") from error
     for column in ("videoid", "name"):
-        if column not in (rows.fieldnames or ()):
+        if column not in columns:
             raise ValueError(f"'{name}' lacks the column {column}; guoyww's have videoid, name, page_dir.")
     return {row["videoid"].strip(): row["name"] or "" for row in rows if row["videoid"]}

@@ -38,3 +38,10 @@ def test_csv():
 def test_csv_without_a_column(text, column):
     with pytest.raises(ValueError, match=f"'x.csv' lacks the column {column}; guoyww's have videoid, name, page_dir."):
         captions_of_csv(text, "x.csv")
+
+
+def test_a_csv_with_an_open_quote():
+    with pytest.raises(
+        ValueError, match=r"'x.csv' is no CSV that can be read \(field larger than .*\): a quote may be"
+    ):
+        captions_of_csv('videoid,name\n1,"waves' + "\n2,sea" * 50_000, "x.csv")
