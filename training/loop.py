@@ -152,8 +152,9 @@ def one_step(state: State, plan: TrainingPlan, learning: Learning, world: World)
     else:  # which leaves out a step whose gradients are not numbers, and scales less
         scaler.step(optimizer)
         scaler.update()
+    kept = min(options.ema, (1 + state.step) / (10 + state.step))  # else a short run's average is how it began
     for name, average in state.averaged.items():
-        average.lerp_(state.parameters[name].detach(), 1 - options.ema)
+        average.lerp_(state.parameters[name].detach(), 1 - kept)
     state.step += 1
     state.losses.append(loss)
 

@@ -76,7 +76,8 @@ class TrainingOptions:
     beta_schedule: str = "auto"
     """A name in `sampling.sigmas.beta_schedules.CHOICES`."""
     ema: float = 0.0
-    """How much of the averaged weights a step keeps (0.9999, say), which are then what is saved; 0 averages none."""
+    """How much of the averaged weights a step keeps (0.9999, say), which are then what is saved; 0 averages none. The
+    first steps keep less, (1 + n) / (10 + n), as everywhere since TensorFlow's ExponentialMovingAverage."""
     checkpointing: str = "auto"
     """Whether a layer's activations are made anew for its gradient, which takes time in place of memory."""
     precision: str = "auto"

@@ -9,7 +9,7 @@ import torch
 from animatediff_native.training.optimizers import optimizer_of
 from animatediff_native.training.step import Drawn, Learning
 from animatediff_native.training.subject import subject_of
-from small_training import examples, motion_model, plan, small_unet
+from small_training import examples, motion_model, plan, small_unet, trained
 
 APPEARANCE = "motion and appearance"
 
@@ -66,3 +66,10 @@ def test_prodigy_finds_one_rate_for_motion_and_appearance(monkeypatch):
     assert [group["lr"] for group in one.param_groups] == [1.0]
     two = optimizer_of(parameters, {"spatial": 1e-4}, plan())
     assert [group["lr"] for group in two.param_groups] == [1e-3, 1e-4]
+
+
+def test_averaged_weights_of_a_short_run_are_of_what_it_learnt(model, motion, tmp_path):
+    _, state = trained(model, motion, examples(), plan(ema=0.9999), tmp_path)
+    ups = [name for name in state.parameters if name.endswith("up.weight")]
+    learnt, averaged = (sum(float(each[name].norm()) for name in ups) for each in (state.parameters, state.averaged))
+    assert averaged > learnt / 2
