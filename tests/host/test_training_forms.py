@@ -11,6 +11,7 @@ import torch
 from animatediff_native.motion.adjust import Adjustments, WeightAdjust
 from animatediff_native.motion.load import load_motion_model, readjusted
 from animatediff_native.motion.lora import load_motion_lora, with_motion_lora
+from animatediff_native.motion.low_rank import matched
 from animatediff_native.nodes.training import TrainDomainAdapter, TrainMotionLoRA, TrainMotionModel
 from animatediff_native.nodes.training_files import SaveMotionLoRA, SaveMotionModel
 from animatediff_native.nodes.training_options import TrainingOptionsNode
@@ -127,13 +128,11 @@ def test_saved_loras_are_the_sum_of_those_that_were_on(motion, folders, layout):
         with torch.inference_mode():
             with_both, _ = with_motion_lora(with_both, load_motion_lora(str(folder / f"{seed}.safetensors")), strength)
     (file,) = run(SaveMotionLoRA, with_both, layout=layout, dtype="float32", name="both")
-    one, two, both = (load_motion_lora(str(folder / f"{name}.safetensors")).layers for name in ("1", "2", "both"))
-    assert len(both) == len(one) == len(two)
-    for layer, factors in zip(both, both.values(), strict=True):
-        own = layer.replace(".motion_modules", ".motion_modules")
-        a, b = one.get(own), two.get(own)
-        if a is None:  # diffusers' names
-            continue
+    files = (load_motion_lora(str(folder / f"{name}.safetensors")) for name in ("1", "2", "both"))
+    one, two, both = (matched(file, motion.model) for file in files)
+    assert len(both) == 168 and both.keys() == one.keys() == two.keys()
+    for layer, factors in both.items():
+        a, b = one[layer], two[layer]
         torch.testing.assert_close(factors.up @ factors.down, 0.5 * a.up @ a.down - b.up @ b.down)
     with torch.inference_mode():
         _, line = with_motion_lora(motion, load_motion_lora(file), 1.0)
