@@ -124,6 +124,7 @@ def draw(page, picture: Picture) -> bytes:
     """A PNG of the page where the nodes are."""
     nodes = [node.for_page() for node in (*picture.nodes, *picture.unseen)]
     page.evaluate(BUILD, nodes)
+    page.wait_for_timeout(1000)  # until nodes have their plots, which make them higher
     if picture.unseen:
         run(page)
     left, top, right, bottom = page.evaluate(ARRANGE, [nodes[: len(picture.nodes)], ORIGIN, INDENT, GAP])
