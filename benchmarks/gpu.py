@@ -4,7 +4,8 @@
 
 What matters most comes first; what the time no longer allows is named at the end, and --only takes it up. Needs
 ComfyUI with its requirements (diffusers where there), and no network: weights are seeded random ones, 8 GB on the disk.
---small: the same on small models and without waiting for compilers, to try all of it on a CPU.
+--small: the same on small models and without waiting for compilers, to try all of it on a CPU; without the peers, which
+do not take such models.
 """
 
 import argparse
@@ -49,7 +50,7 @@ class Session:
         scene = SCENES[name]
         if not self.arguments.small:
             return scene
-        contenders = tuple(each for each in scene.contenders if each[0] in ("ade", "ours", "plain"))
+        contenders = tuple(each for each in scene.contenders if each[0] in ("ours", "plain"))
         frames = min(scene.frames, 24)
         words = {"title": f"{scene.title}, in small", "arch": f"small-{scene.arch}"} | SMALLEST
         return replace(scene, contenders=contenders, frames=frames, **words)
