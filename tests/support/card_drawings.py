@@ -99,6 +99,15 @@ def sdxl(card: Image.Image, run: Run) -> None:
         line(card, [(x + 180, 370), (x + 230, 370), (x + 230, 320)])
 
 
+def sdxl_beta(card: Image.Image, run: Run) -> None:
+    """One large picture, in corners, and the clip in small."""
+    strip(card, spread(run.frames, 1, 300), 44)
+    for x, inward in ((92, 44), (420, -44)):
+        for y, down in ((30, 44), (358, -44)):
+            line(card, [(x, y + down), (x, y), (x + inward, y)])
+    strip(card, spread(run.frames, 6, 64), 404, SECOND, gap=10)
+
+
 def upscale(card: Image.Image, run: Run) -> None:
     strip(card, spread(run.others["KSampler"], 4, 76), 70)
     arrow(card, (256, 176), (256, 236))
@@ -242,6 +251,7 @@ CARDS: dict[str, Card] = {
     "MotionLoRA Camera Moves": camera_moves,
     "Steadier Frames with FreeInit": steadier,
     "SDXL Animation": sdxl,
+    "SDXL Beta Animation": sdxl_beta,
     "Grid of Prompts": four_prompts,
     "Compare Two Settings": two_settings,
     "Upscale an Animation": upscale,

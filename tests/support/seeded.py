@@ -21,6 +21,7 @@ MOTION_LORA = "small_motion_lora.safetensors"
 LORA = "small_lora.safetensors"
 SDXL_CHECKPOINT = "small_sdxl.safetensors"
 HOTSHOT = "small_hotshot.safetensors"
+SDXL_BETA = "small_sdxl_beta.safetensors"
 ANIMATELCM_I2V = "small_animatelcm_i2v.safetensors"
 PIA = "small_pia.safetensors"
 CAMERA = "small_cameractrl.safetensors"
@@ -40,7 +41,7 @@ def make_models(base: Path, *more: str) -> None:
 
     more: "all" also makes motion models that start from a picture, CameraCtrl, a ControlNet, SparseCtrls, LoRAs, a
     model for frame interpolation, a video, a picture, a sound and camera poses; "sdxl" an SDXL checkpoint and its
-    motion model. "clouds": checkpoints, motion models and the ControlNet are of `clouds`, which show something.
+    motion models. "clouds": checkpoints, motion models and the ControlNet are of `clouds`, which show something.
     """
     clouds = "clouds" in more
     models = base / "models"
@@ -73,6 +74,7 @@ def make_models(base: Path, *more: str) -> None:
         large = kept(name, lambda: of_the_host("sdxl_checkpoint_state", clouds))
         link(large, models / "checkpoints" / SDXL_CHECKPOINT)
         made[models / "animatediff_models" / HOTSHOT] = lambda: motion("hotshot", CHANNELS[:3], clouds)
+        made[models / "animatediff_models" / SDXL_BETA] = lambda: motion("sdxl", CHANNELS[:3], clouds)
     for path, make in made.items():
         if not path.exists():
             save(make(), path)

@@ -31,12 +31,17 @@ ALSO = {
 """A node on the way whose frames are on the card, too: the first of that type."""
 DRAWN = {"Storyboard to Animation": STORY, "Sketch to Animation": [SKETCH]}
 """Files for its Load Image nodes, from the first on."""
+PALER = {"SDXL Beta Animation": {"beta_schedule": "Stable Diffusion", "cfg": 1.0}}
+"""What is set otherwise: that model's own schedule begins with eight times the noise, from which
+clouds take so much of the prompt's colour that nothing else is seen."""
 WITHOUT = {"Steadier Frames with FreeInit": "ADN_FreeInit"}
 """A node without which the template also runs, for comparison."""
 
 
 def run_template(server: ComfyServer, name: str) -> Run:
     prompt = small(to_prompt(example(name), server.get("/object_info")))
+    for node in prompt.values():
+        node["inputs"] |= {key: value for key, value in PALER.get(name, {}).items() if key in node["inputs"]}
     for inputs, file in zip(nodes_of(prompt, "LoadImage"), DRAWN.get(name, ()), strict=False):
         inputs["image"] = file
     others = {}

@@ -25,6 +25,7 @@ OF_A_KIND = {
     "v3_sd15_sparsectrl_scribble.ckpt": seeded.SPARSE_SCRIBBLE,
     "sd_xl_base_1.0.safetensors": seeded.SDXL_CHECKPOINT,
     "hsxl_temporal_layers.f16.safetensors": seeded.HOTSHOT,
+    "mm_sdxl_v10_beta.ckpt": seeded.SDXL_BETA,
 }
 """A file of another kind that a template wants -> the seeded one."""
 INPUTS = {"LoadImage": seeded.PICTURE, "LoadVideo": seeded.VIDEO, "LoadAudio": seeded.SOUND}
