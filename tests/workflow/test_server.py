@@ -52,7 +52,9 @@ def test_every_example_runs(server, name, request):
     if "SDXL" in name:
         request.getfixturevalue("sdxl")
         nodes_of(prompt, "CheckpointLoaderSimple")[0]["ckpt_name"] = seeded.SDXL_CHECKPOINT
-        nodes_of(prompt, "ADN_LoadMotionModel")[0]["model_name"] = seeded.SDXL_BETA if "Beta" in name else seeded.HOTSHOT
+        nodes_of(prompt, "ADN_LoadMotionModel")[0]["model_name"] = (
+            seeded.SDXL_BETA if "Beta" in name else seeded.HOTSHOT
+        )
     files = server.files(server.run(prompt))
     assert {file.suffix for file in files} == {".webp", ".mp4"}
     assert all(file.stat().st_size > 0 for file in files)
