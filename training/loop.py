@@ -95,7 +95,7 @@ def train(
     world.check_together(state.step, subject.device)
     learning = Learning(subject, learnt, plan)
     looking = Learning(subject, held_out, plan) if held_out else None
-    saved_at = state.step
+    saved_at, goes_on = state.step, True
     try:
         while state.step < plan.steps:
             if look(state, plan, looking, watcher, world):
@@ -106,11 +106,14 @@ def train(
             if state.step % plan.save_every == 0 and state.step < plan.steps:
                 saved_at = keep(state, plan, folder, known, watcher, world)
         look(state, plan, looking, watcher, world)
+    except NotANumber:  # at which another run would end again; its own sentence says what to do
+        goes_on = False
+        raise
     finally:
         state.optimizer.zero_grad(set_to_none=True)
         if state.step > saved_at or state.step == plan.steps:
             keep(state, plan, folder, known, watcher, world)
-        if 0 < state.step < plan.steps:
+        if goes_on and 0 < state.step < plan.steps:
             place = f"step {state.step} of {plan.steps}"
             watcher.stopped(f"'{plan.name}' is saved at {place}: run it again to go on from there.")
     return state

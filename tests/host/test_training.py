@@ -67,7 +67,8 @@ def test_a_loss_that_is_not_a_number_stops_with_the_last_good_step(model, motion
             clips.items[1].latents.fill_(torch.nan)
 
     with pytest.raises(NotANumber, match=r"^The loss is not a number at step 3 \(learning rate 0.001.*step 2 is saved"):
-        trained(model, motion, clips, plan(), tmp_path, Silent(poison))
+        trained(model, motion, clips, plan(), tmp_path, watcher := Silent(poison))
+    assert watcher.seen[-1] == "saved 2", "not that another run would go on from there: it would end there again"
     _, two = trained(model, motion, examples(), plan(steps=2), tmp_path / "two")
     _, kept = trained(model, motion, examples(), plan(steps=2), tmp_path)
     assert kept.step == 2 and same(kept.parameters, two.parameters)

@@ -71,5 +71,7 @@ def test_prodigy_finds_one_rate_for_motion_and_appearance(monkeypatch):
 def test_averaged_weights_of_a_short_run_are_of_what_it_learnt(model, motion, tmp_path):
     _, state = trained(model, motion, examples(), plan(ema=0.9999), tmp_path)
     ups = [name for name in state.parameters if name.endswith("up.weight")]
-    learnt, averaged = (sum(float(each[name].norm()) for name in ups) for each in (state.parameters, state.averaged))
+    learnt, averaged = (
+        sum(each[name].detach().norm().item() for name in ups) for each in (state.parameters, state.averaged)
+    )
     assert averaged > learnt / 2
