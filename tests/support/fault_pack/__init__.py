@@ -1,7 +1,8 @@
 """A pack for a test's server: faults at a chosen point of a run, and what is left behind, by public wrappers only.
 
-`TEST_Fault` passes a MODEL on; a run of it breaks at the chosen call of the chosen wrapper. `TEST_State` writes down
-what a MODEL and the host have on them. `TEST_FullDisk` lets this process write no file larger than some bytes.
+`TEST_Fault` passes a MODEL on; a run of it breaks at the chosen call of the chosen wrapper. `TEST_FaultInside` breaks
+in what is not a run of a MODEL. `TEST_State` writes down what a MODEL and the host have on them. `TEST_FullDisk` lets
+this process write no file larger than some bytes.
 """
 
 import hashlib
@@ -13,6 +14,8 @@ import comfy.model_management
 import torch
 from comfy.patcher_extension import WrappersMP
 from comfy_api.latest import ComfyExtension, io
+
+from . import inside
 
 POINTS = ["nothing", "callback", "outer_sample", "prepare_sampling", "sampler_sample", "predict_noise"]
 POINTS += ["calc_cond_batch", "apply_model", "diffusion_model"]
@@ -144,7 +147,7 @@ class FullDisk(io.ComfyNode):
 
 class TestExtension(ComfyExtension):
     async def get_node_list(self) -> list:
-        return [Faulty, State, FullDisk]
+        return [Faulty, inside.node(broken), State, FullDisk]
 
 
 async def comfy_entrypoint() -> TestExtension:
