@@ -53,7 +53,8 @@ class WindowedCall:
         if len(plans) == 1:
             return plans[0]
         starts = [sigma_at(self.run, self.model.model_sampling, plan.start_percent) for plan in plans]
-        return plan_at(plans, starts, levels_of_run(self.run, self.options), self.run.step)
+        before = 0 if self.handler.goes_on else self.run.iteration
+        return plan_at(plans, starts, levels_of_run(self.run, self.options), self.run.step, before)
 
     def clips(self, calc_cond_batch, conds) -> list[Tensor]:
         """The denoised clip for each cond (frames c h w), blended from its windows."""

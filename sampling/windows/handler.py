@@ -62,8 +62,9 @@ class WindowHandler(IndexListContextHandler):
         """windows_per_call: how many windows the UNet gets at once; 0 is as many as memory allows (1 on the CPU).
 
         With links it is always 1: the first window comes first. goes_on: whether a run that starts at a later step has
-        that step's windows; else it begins with those of a first step. share: memory of a frame of a long window, over
-        what the host reckons for a frame.
+        that step's windows, and an iteration begins with the first plan; else a run begins with the windows of a first
+        step, and an iteration with the plan that the last one ended with. share: memory of a frame of a long window,
+        over what the host reckons for a frame.
         """
         first = plans[0]
         super().__init__(

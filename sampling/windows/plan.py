@@ -206,14 +206,18 @@ def _spacings(plan: WindowPlan, frames: int) -> list[int]:
     return [2**i for i in range(strides) if i == 0 or plan.repeats or plan.context_length * 2**i <= frames]
 
 
-def plan_at(plans: tuple[WindowPlan, ...], starts: list[float], sigmas: list[float], step: int) -> WindowPlan:
+def plan_at(
+    plans: tuple[WindowPlan, ...], starts: list[float], sigmas: list[float], step: int, iterations: int = 0
+) -> WindowPlan:
     """The plan of a group that holds at `step`.
 
     starts: the noise level (sigma) at which each plan may begin; sigmas: the noise level of each step.
     The next plan takes over once its start is reached and the current one has had its guaranteed steps; a plan that
-    began before the run's first noise level is owed none.
+    began before the run's first noise level is owed none. iterations: how many whole ones went before, whose last plan
+    still holds; 0 where each begins anew.
     """
     order = sorted(range(len(plans)), key=lambda i: -starts[i])
     falling = [starts[i] for i in order]
     guarantees = [plans[i].guarantee_steps for i in order]
-    return plans[order[holding(falling, guarantees, sigmas[: step + 1], sigmas[0])]]
+    levels = sigmas[:-1] * iterations + sigmas[: step + 1]
+    return plans[order[holding(falling, guarantees, levels, sigmas[0])]]

@@ -207,6 +207,8 @@ def test_a_group_of_plans():
     lengths = [plan_at((first, second, third), starts, sigmas, step).context_length for step in range(6)]
     assert lengths == [8, 8, 12, 12, 16, 16]
     assert plan_at((second, first), [3.0, 10**9], sigmas, 2) is first  # in any order
+    again = [plan_at((first, second, third), starts, sigmas, step, iterations=1).context_length for step in range(2)]
+    assert again == [16, 16], "an iteration after another, in shared workflows"
 
 
 def test_shifted_windows_cost_what_static_ones_do_and_move():
