@@ -65,7 +65,7 @@ BLUEPRINTS = {
 
 def blueprint(name: str) -> dict:
     """The file of that name, as the page reads it."""
-    made, graph = BLUEPRINTS[name], example(BLUEPRINTS[name].template)
+    made, graph = BLUEPRINTS[name], _renumbered(name)
     sockets = {node["id"]: OUTSIDE[node["type"]] for node in graph["nodes"] if node["type"] in OUTSIDE}
     coming = [[link, INPUT, 0, *rest] for link, origin, _, *rest in graph["links"] if origin in sockets]
     graph["nodes"] = [node for node in graph["nodes"] if node["type"] not in LEFT_OUT]
@@ -146,6 +146,18 @@ def blueprint(name: str) -> dict:
         "extra": {},
         "version": 0.4,
     }
+
+
+def _renumbered(name: str) -> dict:
+    """Its template with ids that no other graph has: a page (1.58.1) that finds an id twice gives the node another, and
+    then no longer finds the widgets that the one node shows."""
+    graph, first = example(BLUEPRINTS[name].template), 100_000 * (1 + list(BLUEPRINTS).index(name))
+    for node in graph["nodes"]:
+        node["id"] += first
+    graph["links"] = [
+        [link, origin + first, out, target + first, *rest] for link, origin, out, target, *rest in graph["links"]
+    ]
+    return graph
 
 
 def _first(graph: dict, kind: str) -> dict:
