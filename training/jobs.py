@@ -17,7 +17,7 @@ from torch import Tensor
 from ..motion.load import MotionFile
 from .examples import Example, Examples
 from .files import PLAN, file_of, source_of
-from .plan import TrainingPlan, plan_of
+from .plan import TrainingPlan, plan_of, values_of
 from .saves import write, write_text
 
 CLIPS = "clips.safetensors"
@@ -41,11 +41,8 @@ class Job:
 
 def job_of(text: str) -> Job:
     """Raises ValueError where it is none."""
-    try:
-        values = json.loads(text)
-        files = values.pop("files", {}) if isinstance(values, dict) else {}
-    except (json.JSONDecodeError, RecursionError) as error:
-        raise ValueError(f"This is not a training plan ({error}). Let a Train node write one: write_plan.") from None
+    values = values_of(text)
+    files = values.pop("files", {})
     files = files if isinstance(files, dict) else {}
     return Job(plan_of(json.dumps(values)), str(files.get("checkpoint", "")), str(files.get("motion_model", "")))
 

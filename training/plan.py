@@ -187,12 +187,7 @@ def _flat(plan: TrainingPlan) -> dict:
 
 def plan_of(text: str) -> TrainingPlan:
     """The plan of its text form. Raises ValueError."""
-    try:
-        values = json.loads(text)
-    except (json.JSONDecodeError, RecursionError) as error:
-        raise ValueError(f"This is not a training plan ({error}). Let a Train node write one: write_plan.") from None
-    if not isinstance(values, dict):
-        raise ValueError("This is not a training plan (no names in it). Let a Train node write one: write_plan.")
+    values = values_of(text)
     check_types(values, TrainingPlan)
     check_types(values.get("options"), TrainingOptions)
     try:
@@ -200,6 +195,17 @@ def plan_of(text: str) -> TrainingPlan:
     except TypeError as error:
         word = str(error).split("'")[1] if "'" in str(error) else str(error)
         raise ValueError(f"The training plan has something unknown in it, or lacks something: {word}.") from None
+
+
+def values_of(text: str) -> dict:
+    """What a plan's text holds. Raises ValueError."""
+    try:
+        values = json.loads(text)
+    except (ValueError, RecursionError) as error:  # also a number of millions of digits
+        raise ValueError(f"This is not a training plan ({error}). Let a Train node write one: write_plan.") from None
+    if not isinstance(values, dict):
+        raise ValueError("This is not a training plan (no names in it). Let a Train node write one: write_plan.")
+    return values
 
 
 TYPES = {int: ("a whole number", int), float: ("a number", (int, float)), str: ("text", str)}

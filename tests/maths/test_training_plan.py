@@ -73,6 +73,7 @@ def test_options_that_cannot_be(change, sentence):
     [
         ("", "This is not a training plan"),
         ("[]", "This is not a training plan"),
+        ('{"steps": ' + "1" * 5000 + "}", "This is not a training plan"),
         ('{"kind": "motion LoRA", "name": "a", "speed": 3}', "something unknown in it, or lacks something: speed"),
         (
             '{"kind": "motion LoRA", "name": "a", "batch": 1.5}',
