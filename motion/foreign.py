@@ -34,7 +34,7 @@ BY_KEY: tuple[tuple[str, str], ...] = (
         "one here, and this file with Camera Path.",
     ),
     (
-        r"(?=.*(?:motion_modules|temporal_attentions))(?=.*(?:lora|hada_|lokr_|oft_|on_input|dora_scale))",
+        r"^(?=.*(?:motion_modules|temporal_attentions))(?=.*(?:lora|hada_|lokr_|oft_|on_input|dora_scale))",
         "is a motion LoRA, not a motion model. Put it into models/animatediff_motion_lora; load the motion model "
         "that it was made for (most were made for mm_sd_v15_v2) here.",
     ),
