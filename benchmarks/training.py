@@ -33,12 +33,14 @@ TAUGHT = {
     "right": (lambda: drifting.clips(160, 7, "right"), MOVING | {"steps": 700}),
     "right, 500 steps": (lambda: drifting.clips(160, 7, "right"), MOVING),
     "up": (lambda: drifting.clips(160, 7, "up"), MOVING),
+    "leftwards": (lambda: drifting.clips(160, 7, "left", "up left", "down left"), MOVING),
+    "upwards": (lambda: drifting.clips(160, 7, "up", "up left", "up right"), MOVING),
     "still pictures, pan right": (lambda: drifting.panned(160, 8, "pan right"), MOVING),
     "bright": (lambda: drifting.clips(32, 5, bright=0.3), {}),
     "red": (lambda: drifting.clips(32, 6, red=0.3), {}),
 }
 """Name -> (clips, what differs from LEARNT)"""
-PAIRS = (("left", "up"), ("bright", "red"), ("bright", "left"))
+PAIRS = (("left", "up"), ("leftwards", "upwards"), ("bright", "red"), ("bright", "left"))
 
 
 def taught(world, name: str, pictures: Path | None):

@@ -88,9 +88,11 @@ def clip(generator: torch.Generator, direction: str | None = None, colour: str |
     return encoded(picture), colour
 
 
-def clips(count: int, seed: int, direction: str | None = None, **slopes: float) -> list[tuple[Tensor, str]]:
+def clips(count: int, seed: int, *directions: str, **slopes: float) -> list[tuple[Tensor, str]]:
+    """Several directions take turns; without one every clip has its own."""
     generator = torch.Generator().manual_seed(seed)
-    return [clip(generator, direction, **slopes) for _ in range(count)]
+    turns = directions or (None,)
+    return [clip(generator, turns[number % len(turns)], **slopes) for number in range(count)]
 
 
 def panned(count: int, seed: int, move: str) -> list[tuple[Tensor, str]]:
