@@ -73,7 +73,7 @@ class CameraPath(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, path: str | None) -> bool | str:
+    def validate_inputs(cls, path: str | None = None) -> bool | str:
         return mistake_in(path, camera_path)
 
     @classmethod

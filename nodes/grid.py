@@ -77,7 +77,7 @@ class PromptList(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, prompts: str | None, negative: str | None) -> bool | str:
+    def validate_inputs(cls, prompts: str | None = None, negative: str | None = None) -> bool | str:
         return negative is None or mistake_in(prompts, lambda text: pairs(text, negative))
 
     @classmethod
@@ -120,7 +120,7 @@ class CompareSettings(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, across: str | None, down: str | None) -> bool | str:
+    def validate_inputs(cls, across: str | None = None, down: str | None = None) -> bool | str:
         return down is None or mistake_in(across, lambda text: axes(text, down))
 
     @classmethod

@@ -100,7 +100,7 @@ class NoiseOptions(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, frame_seeds: str | None) -> bool | str:
+    def validate_inputs(cls, frame_seeds: str | None = None) -> bool | str:
         return mistake_in(frame_seeds, seeds_in)
 
     @classmethod

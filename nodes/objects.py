@@ -78,7 +78,9 @@ class ObjectPath(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, points: str | None, width: int | None, height: int | None) -> bool | str:
+    def validate_inputs(
+        cls, points: str | None = None, width: int | None = None, height: int | None = None
+    ) -> bool | str:
         return None in (width, height) or mistake_in(points, lambda text: trajectories_in(text, width, height))
 
     @classmethod

@@ -69,7 +69,7 @@ class PromptTravel(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, prompts: str | None) -> bool | str:
+    def validate_inputs(cls, prompts: str | None = None) -> bool | str:
         return mistake_in(prompts, travel_of)
 
     @classmethod

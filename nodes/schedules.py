@@ -61,7 +61,7 @@ class FrameSchedule(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, text: str | None, curve=NOT_CONNECTED) -> bool | str:
+    def validate_inputs(cls, text: str | None = None, curve=NOT_CONNECTED) -> bool | str:
         return curve is not NOT_CONNECTED or mistake_in(text, parsed)
 
     @classmethod
@@ -112,7 +112,7 @@ class StepSchedule(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, text: str | None, curve=NOT_CONNECTED) -> bool | str:
+    def validate_inputs(cls, text: str | None = None, curve=NOT_CONNECTED) -> bool | str:
         return curve is not NOT_CONNECTED or mistake_in(text, step_values)
 
     @classmethod

@@ -82,7 +82,7 @@ class LoadSparseCtrl(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, frames: str | None) -> bool | str:
+    def validate_inputs(cls, frames: str | None = None) -> bool | str:
         return mistake_in(frames, places)
 
     @classmethod

@@ -117,7 +117,7 @@ INDEX_LIST = "Frames, as 0, 16, 32: the windows with them are looked at by those
         io.Boolean.Input("always_include_0", default=True, optional=True, tooltip="Also frame 0."),
     ],
     *(MODE, REPLACED),
-    validate_inputs=lambda cls, switch_on_idxs: mistake_in(switch_on_idxs, frame_numbers),
+    validate_inputs=lambda cls, switch_on_idxs=None: mistake_in(switch_on_idxs, frame_numbers),
 )
 def mode_indexes(switch_on_idxs: str = "", always_include_0: bool = True):
     frames = frame_numbers(switch_on_idxs) | ({0} if always_include_0 else set())

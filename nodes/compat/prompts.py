@@ -98,12 +98,12 @@ def between(before: str, prompt: str, after: str) -> str:
     return prompt
 
 
-def right_prompts(cls, prompts: str | None) -> bool | str:
+def right_prompts(cls, prompts: str | None = None) -> bool | str:
     """For validate_inputs, when the clip's length is not known yet: any index will do."""
     return mistake_in(prompts, lambda text: prompts_in(text, MOST_FRAMES))
 
 
-def right_values(cls, values: str | None) -> bool | str:
+def right_values(cls, values: str | None = None) -> bool | str:
     return mistake_in(values, lambda text: numbers_in(text, MOST_FRAMES))
 
 

@@ -103,7 +103,7 @@ def load_sparsectrl(
     *("ACN_SparseCtrlIndexMethodNode", "SparseCtrl Index Method"),
     [io.String.Input("indexes", default="0", tooltip="The frame of each picture; -1 is the clip's last frame.")],
     *(METHOD, LOAD),
-    validate_inputs=lambda cls, indexes: mistake_in(indexes, places.places),
+    validate_inputs=lambda cls, indexes=None: mistake_in(indexes, places.places),
 )
 def index_method(indexes: str):
     return places.places(indexes)

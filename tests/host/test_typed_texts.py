@@ -27,6 +27,7 @@ def test_a_mistake_is_told_before_anything_runs(node_id, name, wrong, message, r
     assert told.startswith(f"{name} - ") and message in told
     assert not mistakes(FORMS[node_id], **{name: right})
     assert FORMS[node_id].validate_inputs(**{name: None}) is True  # it comes from another node, and is read there
+    assert FORMS[node_id].validate_inputs() is True  # it is missing: the host says so
 
 
 def test_a_text_that_a_curve_replaces_is_not_read():
