@@ -13,7 +13,7 @@ def test_many_prompts_leave_nothing_behind(server):
 
 
 def test_what_grows_is_seen():
-    still = [soak.Measured(900, 40, 20)] * 30
+    still = [soak.Measured(900, 40, 20)] * 3 * soak.WARM
     assert soak.is_flat(soak.grown(still))
     for name, step in (("megabytes", 20), ("files", 1), ("threads", 1)):
         rising = [soak.Measured(**(vars(each) | {name: 40 + step * at})) for at, each in enumerate(still)]
