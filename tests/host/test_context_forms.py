@@ -25,10 +25,10 @@ LOOPED = UNIFORM | {"closed_loop": True}
 PLANS = {
     "StandardStaticContextOptions": (STATIC, WindowPlan(STANDARD_STATIC, 9, 3)),
     "StandardUniformContextOptions": (UNIFORM, WindowPlan(STANDARD_UNIFORM, 9, 3, 2)),
-    "LoopedUniformContextOptions": (LOOPED, WindowPlan(LOOPED_UNIFORM, 9, 3, 2, True, "flat")),
+    "LoopedUniformContextOptions": (LOOPED, WindowPlan(LOOPED_UNIFORM, 9, 3, 2, True, "flat", repeats=True)),
     "AnimateDiffUniformContextOptions": (
         LOOPED | {"context_schedule": "uniform"},
-        WindowPlan(LOOPED_UNIFORM, 9, 3, 2, True, "flat"),
+        WindowPlan(LOOPED_UNIFORM, 9, 3, 2, True, "flat", repeats=True),
     ),
     "BatchedContextOptions": ({"context_length": 9}, WindowPlan(BATCHED, 9, 0, fuse_method="flat")),
     "ViewsOnlyContextOptions": ({"view_opts_req": VIEW}, WindowPlan(WHOLE_CLIP, 1, 0, fuse_method="flat", views=VIEW)),
@@ -68,7 +68,7 @@ def test_plans_take_turns_and_keep_the_groups_extras(name):
         (
             "LoopedUniformViewOptions",
             {"view_stride": 2, "closed_loop": True, "use_on_equal_length": True},
-            WindowPlan(LOOPED_UNIFORM, 8, 3, 2, True, "flat", True),
+            WindowPlan(LOOPED_UNIFORM, 8, 3, 2, True, "flat", True, repeats=True),
         ),
     ],
 )

@@ -142,6 +142,8 @@ class ComfyServer:
                     continue
                 event = json.loads(message.data)
                 data = event.get("data", {})
+                if event["type"] == "animatediff_said" and on_shown:
+                    on_shown("\n".join(data["output"].get("animatediff_text", [])))
                 if data.get("prompt_id") != posted["prompt_id"]:
                     continue
                 if event["type"] == "progress" and on_progress:
