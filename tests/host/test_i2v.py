@@ -159,7 +159,8 @@ def test_a_picture_without_motion_leaves_the_unets_norms_alone(sd15, i2v):
     """Early ComfyUI-AnimateDiff-Evolved averaged them over frames while such a motion model ran."""
     settings = MotionSettings(norms="as early ADE", reference=ReferencePicture(latents(1, seed=21), 0.8, True))
     motion, alone = i2v
-    still = sample(watch(attach(sd15, motion, replace(settings, effect=0.0))), steps=1)
+    at_rest = replace(settings, norms="as ADE", effect=0.0)
+    still = sample(watch(attach(sd15, motion, at_rest)), steps=1)
     assert torch.allclose(still, sample(applied(sd15, alone), steps=1), atol=1e-5)
     moving = attach(sd15, motion, settings), attach(sd15, motion, replace(settings, norms="as ADE"))
     assert relative_error(*(sample(watch(each), steps=1) for each in moving)) > 1e-2
