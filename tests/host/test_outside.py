@@ -3,6 +3,7 @@
 import ast
 import re
 
+import brought
 import folder_paths
 import pytest
 from animatediff_native.motion.load import MOTION_LORAS, MOTION_MODELS
@@ -73,9 +74,10 @@ def test_a_list_of_prompts_is_in_the_input(folders, name):
 @pytest.mark.parametrize("name", NO_NAMES)
 def test_what_training_writes_stays_in_its_folders(folders, name):
     name = name.format(root=folders)
-    with pytest.raises(ValueError, match="must be a file's name without folders"):
+    refused = "must be a file's name without folders|is too long for a file"
+    with pytest.raises(ValueError, match=refused):
         TrainingPlan("motion LoRA", name)
-    with pytest.raises(ValueError, match="must be a file's name without folders"):
+    with pytest.raises(ValueError, match=refused):
         export_path(MOTION_MODELS, name)
 
 
@@ -130,6 +132,5 @@ def test_ci_runs_nothing_that_may_change():
     for path in (ROOT / ".github" / "workflows").glob("*.yml"):
         used = re.findall(r"uses: (\S+)", path.read_text(encoding="utf-8"))
         assert used and all(name.startswith("./") or re.search(r"@[0-9a-f]{40}$", name) for name in used), used
-    dev = (ROOT / "dev.py").read_text(encoding="utf-8")
-    archives = re.findall(r'"\d+\.\d+\.\d+": \("[\d.]+", "([0-9a-f]{64})"\)', dev)
-    assert len(archives) == len(re.findall(r'^    "0\.\d+\.\d+": ', dev, re.MULTILINE)) > 4
+    assert all(len(each[-1]) == 64 for each in brought.ARCHIVES.values())
+    assert all(len(each) == 64 for each in brought.PAGES.values())

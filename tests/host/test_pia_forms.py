@@ -138,8 +138,10 @@ def test_injected_into_another_motion_model(sd15, motion):
 
 
 def test_where_the_motion_does_not_run_there_is_no_picture(sd15, motion):
-    plain = clip(sd15)
-    assert torch.equal(clip(applied(sd15, motion, effect_multival=0.0)), plain)
+    """Only norms over frames stay, as in that pack."""
+    image = pictures(1, 64, 64)
+    found = [clip(applied(sd15, motion, each, effect_multival=0.0)) for each in (image, 1 - image)]
+    assert torch.equal(*found) and not torch.equal(found[0], clip(applied(sd15, motion, image)))
 
 
 def test_a_share_of_the_frames(sd15, motion):
