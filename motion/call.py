@@ -36,7 +36,8 @@ OUTSIDE_LAYERS = (
 
 
 def unet_norms(motion_models: list[Steered], at_rest: Norms) -> Norms:
-    """Which of the UNet's own norms average over frames: those of every motion model that has an effect."""
+    """Which of the UNet's own norms average over frames: those of every motion model that has an effect,
+    and `at_rest` where none has."""
     moving = [each.norms for each in motion_models if not is_zero(each.settings.effect)] or [at_rest]
     return Norms(
         resblocks=any(norms.resblocks for norms in moving),

@@ -89,7 +89,7 @@ def test_imports_go_one_way(path):
 
 def test_no_file_imports_itself_by_way_of_others():
     order = graphlib.TopologicalSorter({path: imported_files(path) for path in PACK})
-    order.prepare()  # raises CycleError, with the circle in it
+    assert set(PACK) <= set(order.static_order())  # raises CycleError, with the circle in it
 
 
 @pytest.mark.parametrize("path", PACK, ids=lambda path: str(path.relative_to(ROOT)))
